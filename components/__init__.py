@@ -1,0 +1,1 @@
+"""What a pipeline step does: plain typed Python, one folder a family."""

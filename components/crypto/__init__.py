@@ -1,0 +1,1 @@
+"""Crypto price distributions: candles, validation, features, forecasters, evaluation."""

@@ -1,0 +1,1 @@
+"""The same for every family: register, gate, promote, deploy."""

@@ -1,0 +1,1 @@
+"""Feast: entities, sources, views, services; one definition, local and production profiles."""
