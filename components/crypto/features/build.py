@@ -1,0 +1,76 @@
+"""The pipeline's face of the features: a Parquet file in, a Parquet file out."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from components.crypto.features.compute import features_of
+from components.crypto.features.grid import CANDLE_COLUMNS, regular_candles
+from feature_repo.crypto import WARM_UP_BARS, feature_digest
+
+
+class NoFeatureRowsError(ValueError):
+    """No series has more history than the warm-up needs."""
+
+
+@dataclass(frozen=True)
+class FeatureReport:
+    """What was built from what.
+
+    `filled_bars` counts flat bars that bridge short holes, `restarts` the holes too long to bridge.
+    """
+
+    rows: int
+    feature_digest: str
+    data_digest: str
+    seconds: float
+    filled_bars: int = 0
+    restarts: int = 0
+
+
+def build_features(candles: Path, output: Path) -> FeatureReport:
+    """Compute the feature table of a candle file and write it whole or not at all.
+
+    Args:
+        candles: Parquet, the `candles` table.
+        output: Where the `features` table goes; replaced if it exists.
+
+    Raises:
+        CandleError: The candles are not a clean table.
+        NoFeatureRowsError: Every series is too short.
+    """
+    started = time.perf_counter()
+    table = pd.read_parquet(candles)
+    regular = regular_candles(table)
+    rows = features_of(regular)
+    if rows.empty:
+        raise NoFeatureRowsError(
+            f"{candles} holds {len(table)} candles and no series with more than the {WARM_UP_BARS} unbroken bars of "
+            "history that the features need; ingest a longer history"
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(output.name + ".partial")
+    rows.to_parquet(partial, index=False, engine="pyarrow", coerce_timestamps="us")
+    partial.replace(output)
+    return FeatureReport(
+        rows=len(rows),
+        feature_digest=feature_digest(),
+        data_digest=data_digest(table),
+        seconds=time.perf_counter() - started,
+        filled_bars=int((~regular["observed"]).sum()),
+        restarts=int(regular.groupby("unique_id", observed=True)["segment"].max().sum()),
+    )
+
+
+def data_digest(candles: pd.DataFrame) -> str:
+    """SHA-256 of the candles' content, in hex: independent of row order, file format and compression."""
+    table = candles.sort_values(["unique_id", "ds"], kind="stable")
+    digest = hashlib.sha256()
+    digest.update("\n".join(table["unique_id"].astype("object")).encode())
+    digest.update(table["ds"].dt.as_unit("us").to_numpy(dtype="datetime64[us]").astype("<i8").tobytes())
+    for name in CANDLE_COLUMNS[2:]:
+        digest.update(table[name].to_numpy(dtype="<f8").tobytes())
+    return digest.hexdigest()
