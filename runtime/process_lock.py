@@ -1,6 +1,6 @@
 """A lock that one process on this machine holds, and that says who holds it.
 
-The lock is `flock(2)`, so the kernel drops it when its holder dies, also by kill -9; the file's text is only for people.
+The lock is `flock(2)`: the kernel drops it when its holder dies, also by kill -9; the file's text is only for people.
 """
 
 import fcntl

@@ -1,0 +1,89 @@
+# Everything a person types. `make help` lists the verbs; nothing is written outside .state/.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+STATE := $(CURDIR)/.state
+VENV := $(STATE)/venv
+PYTHON := $(VENV)/bin/python
+UV_VERSION := 0.13.9
+UV := $(STATE)/uv/bin/uv
+TORCH := torch==2.13.0
+INSTALLED := $(STATE)/installed
+
+export UV_CACHE_DIR ?= $(STATE)/cache/uv
+export UV_LINK_MODE ?= copy
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONPYCACHEPREFIX := $(STATE)/cache/pycache
+export DO_NOT_TRACK := true
+
+# Torch is installed apart from the lock: from a folder of wheels where one is given, else the build that fits this
+# machine (CPU unless a GPU is found).
+TORCH_SOURCE := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend=auto)
+
+.PHONY: help install up down status logs test test-slow lint format lock bench bench-quality bench-serving bench-gateway clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+$(UV):
+	@command -v python3.11 >/dev/null || python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "Python 3.11 is needed and $$(python3 --version 2>&1) was found; on Debian 12: apt-get install python3 python3-venv" >&2; exit 1; }
+	@mkdir -p $(STATE)
+	@$$(command -v python3.11 || command -v python3) -m venv $(STATE)/uv \
+	  || { echo "python3 cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(STATE)/uv/bin/python -m pip install --quiet --no-cache-dir uv==$(UV_VERSION)
+
+$(INSTALLED): requirements.lock pyproject.toml | $(UV)
+	@echo "Installing into .state/venv (about 2.5 GB, once)"
+	@exec 9>$(STATE)/install.lock; flock 9; \
+	  [ -x $(PYTHON) ] || $(UV) venv --quiet --python "$$(command -v python3.11 || command -v python3)" $(VENV); \
+	  $(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements.lock; \
+	  $(UV) pip install --quiet --python $(PYTHON) $(TORCH_SOURCE) "$(TORCH)"; \
+	  $(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation -e .; \
+	  touch $@
+
+install: $(INSTALLED) ## install the environment into .state/venv
+
+up: $(INSTALLED) ## start everything, train the first model if there is none, print a forecast
+	@$(PYTHON) -m local up
+
+down: $(INSTALLED) ## stop everything; what was trained stays
+	@$(PYTHON) -m local down
+
+status: $(INSTALLED) ## show every process
+	@$(PYTHON) -m local status
+
+logs: $(INSTALLED) ## show the processes' logs and follow them
+	@$(PYTHON) -m local logs --follow
+
+test: $(INSTALLED) ## lint, types, import rules and every test but the slow ones
+	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(INSTALLED) ## the slow tests
+	@$(PYTHON) -m pytest -m slow
+
+lint: $(INSTALLED) ## ruff, mypy and the import rules alone
+	@$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
+
+format: $(INSTALLED) ## format the code
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+lock: | $(UV) ## resolve the lock anew after a change of pyproject.toml
+	@$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --python-version 3.11 --python-platform linux \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock
+
+bench: bench-gateway bench-serving bench-quality ## every bench; tables for docs/benchmarks.md
+
+bench-quality: $(INSTALLED) ## forecast quality against baselines and peers
+	@$(PYTHON) -m bench.quality_crypto
+
+bench-serving: $(INSTALLED) ## predictor speed against FastAPI, a bare ASGI app and the session alone
+	@$(PYTHON) -m bench.serving
+
+bench-gateway: $(INSTALLED) ## start-up and request cost of the gateway
+	@$(PYTHON) -m bench.gateway
+
+clean: ## stop everything and delete the state folder, the environment included
+	@[ ! -x $(PYTHON) ] || $(PYTHON) -m local down
+	@rm -rf $(STATE)

@@ -1,0 +1,104 @@
+"""Which processes make up the platform on one machine, in the order they start."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.settings import LocalSettings
+from runtime.settings import RuntimeSettings
+
+INSTANCE_VARIABLE = "LOCAL_INSTANCE"
+"""Marks every process of this state folder, so that orphans of a killed supervisor can be told from strangers."""
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised process; `ready_url` answers 200 once it can do its work, None where it serves nothing."""
+
+    name: str
+    title: str
+    command: tuple[str, ...]
+    ports: tuple[int, ...] = ()
+    ready_url: str | None = None
+
+
+def programs(local: LocalSettings, runtime: RuntimeSettings) -> tuple[Program, ...]:
+    """The processes in start order: MLflow first, since every step speaks to it."""
+    mlflow = Program(
+        name="mlflow",
+        title="MLflow",
+        command=_mlflow_command(local.mlflow_port, runtime.state_dir.resolve() / "mlflow"),
+        ports=(local.mlflow_port,),
+        ready_url=f"http://{HOST}:{local.mlflow_port}/health",
+    )
+    predictor = Program(
+        name="crypto-predictor",
+        title="Crypto predictor",
+        command=(sys.executable, "-m", "serving", "crypto"),
+        ports=(local.crypto_port, local.crypto_grpc_port),
+        ready_url=f"http://{HOST}:{local.crypto_port}/ready",
+    )
+    gateway = Program(
+        name="gateway",
+        title="Gateway",
+        command=(sys.executable, "-m", "brain"),
+        ports=(local.gateway_port,),
+        ready_url=f"http://{HOST}:{local.gateway_port}/ready",
+    )
+    refresh = Program(
+        name="crypto-refresh",
+        title="Crypto refresh",
+        command=(sys.executable, "-m", "pipelines", "schedule", "crypto-refresh", "--target", "local"),
+    )
+    return (mlflow, predictor, gateway, *((refresh,) if local.refresh else ()))
+
+
+def environment(local: LocalSettings, runtime: RuntimeSettings, inherited: Mapping[str, str]) -> dict[str, str]:
+    """What every process is told: addresses, and caches kept inside the state folder.
+
+    A value that the caller's environment already sets wins, except for the addresses that the launcher itself decides.
+    """
+    state = runtime.state_dir.resolve()
+    cache = state / "cache"
+    defaults = {
+        "DO_NOT_TRACK": "true",
+        "FEAST_USAGE": "False",
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MPLCONFIGDIR": str(cache / "matplotlib"),
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),
+        "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
+        "PYTHONUNBUFFERED": "1",
+        "TORCHINDUCTOR_CACHE_DIR": str(cache / "torch"),
+        "XDG_CACHE_HOME": str(cache),
+        "XDG_CONFIG_HOME": str(state / "config"),
+        "XDG_DATA_HOME": str(state / "data"),
+    }
+    decided = {
+        INSTANCE_VARIABLE: str(state),
+        "AIO_STATE_DIR": str(state),
+        "AIO_MLFLOW_TRACKING_URI": f"http://{HOST}:{local.mlflow_port}",
+        "BRAIN_CRYPTO_PREDICTORS": json.dumps({"1h": f"http://{HOST}:{local.crypto_port}"}),
+        "BRAIN_MLFLOW_URL": f"http://{HOST}:{local.mlflow_port}",
+        "BRAIN_PORT": str(local.gateway_port),
+        "PREDICTOR_GRPC_PORT": str(local.crypto_grpc_port),
+        "PREDICTOR_HTTP_PORT": str(local.crypto_port),
+    }
+    return {**defaults, **inherited, **decided}
+
+
+def _mlflow_command(port: int, folder: Path) -> tuple[str, ...]:
+    hosts = ",".join(f"{name}{suffix}" for name in (HOST, "localhost") for suffix in ("", ":*"))
+    return (
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--host", HOST, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--artifacts-destination", (folder / "artifacts").as_uri(), "--serve-artifacts"),
+        *("--allowed-hosts", hosts),
+    )

@@ -1,0 +1,36 @@
+"""Settings of the launcher, prefix `LOCAL_`; addresses shared with the processes stand in `runtime.settings`."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class LocalSettings(BaseSettings):
+    """Ports on loopback, the training profile of the first run, and how long the launcher waits."""
+
+    model_config = SettingsConfigDict(env_prefix="LOCAL_", frozen=True, extra="ignore")
+
+    gateway_port: int = Field(default=8000, ge=1, le=65535)
+    """Where the gateway and its console answer."""
+
+    crypto_port: int = Field(default=5002, ge=1, le=65535)
+    """REST port of the crypto predictor."""
+
+    crypto_grpc_port: int = Field(default=5012, ge=1, le=65535)
+    """gRPC port of the crypto predictor."""
+
+    mlflow_port: int = Field(default=5500, ge=1, le=65535)
+    """MLflow's port."""
+
+    profile: Literal["quick", "full"] = "quick"
+    """How thoroughly the first run trains: `quick` takes minutes on two cores."""
+
+    start_timeout_seconds: float = Field(default=180.0, gt=0, le=3600)
+    """Longest wait for one process to become ready."""
+
+    stop_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    """Longest wait for a process to drain before it is killed."""
+
+    refresh: bool = True
+    """Whether features are refreshed after each closed bar while the platform is up."""

@@ -1,0 +1,206 @@
+"""Bring the platform up: MLflow, the first champion, the predictor, the gateway, one forecast.
+
+Every step looks at what is there before it does anything: running it again is quick, and running it after a crash
+heals.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+from rich.console import Console
+
+from local.orphans import check_ports_free, sweep
+from local.programs import HOST, Program, environment, programs
+from local.settings import LocalSettings
+from local.supervisor import Supervisor, SupervisorError
+from runtime.process_lock import process_lock
+from runtime.settings import RuntimeSettings
+
+REGISTERED_MODEL = "crypto-forecast-1h"
+_POLL_SECONDS = 0.2
+_PORT_SETTINGS = {
+    "mlflow": "LOCAL_MLFLOW_PORT",
+    "crypto-predictor": "LOCAL_CRYPTO_PORT",
+    "gateway": "LOCAL_GATEWAY_PORT",
+}
+
+
+class LaunchError(RuntimeError):
+    """The platform did not come up; the message says which part and where its log is."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The launcher's view of one state folder."""
+
+    local: LocalSettings
+    runtime: RuntimeSettings
+    console: Console
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The supervisor of this state folder."""
+        return Supervisor(self.runtime.state_dir.resolve())
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The processes in start order."""
+        return programs(self.local, self.runtime)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What every process is told."""
+        return {**environment(self.local, self.runtime, os.environ), "LOCAL_PYTHON": sys.executable}
+
+    def program(self, name: str) -> Program:
+        """One program by name."""
+        return next(program for program in self.programs if program.name == name)
+
+
+def up(platform: Platform) -> dict[str, object]:
+    """Bring everything up and return the gateway's first forecast.
+
+    Raises:
+        LockHeldError: Another `make up` of this state folder is at work.
+        PortTakenError: A port belongs to somebody else.
+        LaunchError: A part did not become ready in time, or the first training run failed.
+    """
+    state_dir = platform.runtime.state_dir.resolve()
+    with process_lock(state_dir / "run" / "up.lock", "make up"):
+        _ensure_supervisor(platform)
+        _start(platform, "mlflow")
+        _run(platform, "Settling promotions that a crash left open", "-m", "pipelines", "reconcile")
+        if champion(platform) is None:
+            _train(platform)
+        for name in ("crypto-predictor", "gateway"):
+            platform.supervisor.launch(name)
+        if not _predictor_has_features(platform):
+            _run(platform, "Materialising features", "-m", "pipelines", "run", "crypto-refresh", "--target", "local")
+        for name in ("crypto-predictor", "gateway"):
+            _wait_ready(platform, platform.program(name))
+        if platform.local.refresh:
+            platform.supervisor.launch("crypto-refresh")
+        return forecast(platform)
+
+
+def down(platform: Platform) -> int:
+    """Stop everything of this state folder; returns how many orphans had to be swept."""
+    state_dir = platform.runtime.state_dir.resolve()
+    with process_lock(state_dir / "run" / "up.lock", "make down"):
+        if platform.supervisor.running():
+            platform.supervisor.shutdown(platform.local.stop_timeout_seconds * 2)
+        return sweep(state_dir, platform.local.stop_timeout_seconds)
+
+
+def champion(platform: Platform) -> str | None:
+    """The version that the champion alias points at, or None before the first promotion."""
+    address = f"http://{HOST}:{platform.local.mlflow_port}/api/2.0/mlflow/registered-models/alias"
+    answer = httpx.get(address, params={"name": REGISTERED_MODEL, "alias": "champion"}, timeout=30)
+    if answer.status_code == httpx.codes.NOT_FOUND or answer.status_code == httpx.codes.BAD_REQUEST:
+        return None
+    answer.raise_for_status()
+    return str(answer.json()["model_version"]["version"])
+
+
+def forecast(platform: Platform, symbol: str = "BTC") -> dict[str, object]:
+    """Ask the gateway for one forecast, as a user would."""
+    body = {"symbol": symbol, "timeframe": "1h", "prediction_horizon": 24}
+    address = f"http://{HOST}:{platform.local.gateway_port}/api/v1/crypto/predict"
+    answer = httpx.post(address, json=body, timeout=30)
+    if answer.is_error:
+        raise LaunchError(f"the gateway answered {answer.status_code} to a forecast for {symbol}: {answer.text[:500]}")
+    return dict(answer.json())
+
+
+def _ensure_supervisor(platform: Platform) -> None:
+    supervisor = platform.supervisor
+    if supervisor.running():
+        return
+    state_dir = platform.runtime.state_dir.resolve()
+    swept = sweep(state_dir, platform.local.stop_timeout_seconds)
+    if swept:
+        platform.console.print(f"Ended {swept} processes that a killed supervisor had left behind")
+    check_ports_free(
+        (program.title, port, _PORT_SETTINGS[program.name]) for program in platform.programs for port in program.ports
+    )
+    supervisor.start(platform.programs, platform.environment, platform.local.stop_timeout_seconds)
+
+
+def _start(platform: Platform, name: str) -> None:
+    platform.supervisor.launch(name)
+    _wait_ready(platform, platform.program(name))
+
+
+def _wait_ready(platform: Platform, program: Program) -> None:
+    if program.ready_url is None:
+        return
+    deadline = time.monotonic() + platform.local.start_timeout_seconds
+    said = "no answer"
+    with platform.console.status(f"Waiting for {program.title}"):
+        while time.monotonic() < deadline:
+            said = _ready(program.ready_url)
+            if not said:
+                platform.console.print(f"[green]✓[/] {program.title} is ready")
+                return
+            if platform.supervisor.state(program.name).state == "FATAL":
+                break
+            time.sleep(_POLL_SECONDS)
+    log = platform.supervisor.log_file(program.name)
+    raise LaunchError(f"{program.title} did not become ready: {said}; its log is {log} (make logs)")
+
+
+def _ready(url: str) -> str:
+    """Empty when ready, else what was answered instead."""
+    try:
+        answer = httpx.get(url, timeout=5)
+    except httpx.HTTPError as error:
+        return f"{url}: {type(error).__name__}"
+    return "" if answer.status_code == httpx.codes.OK else f"{url} answered {answer.status_code}: {answer.text[:300]}"
+
+
+def _predictor_has_features(platform: Platform) -> bool:
+    """Wait for the predictor's first word on its readiness; False only when it lacks features."""
+    url = str(platform.program("crypto-predictor").ready_url)
+    deadline = time.monotonic() + platform.local.start_timeout_seconds
+    while time.monotonic() < deadline:
+        said = _ready(url)
+        if not said:
+            return True
+        if "feature" in said:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _train(platform: Platform) -> None:
+    platform.console.print(f"No champion yet: training the first one ({platform.local.profile} profile)")
+    arguments = ("-m", "pipelines", "run", "crypto-forecast", "--target", "local", "--profile", platform.local.profile)
+    _run(platform, "Training", *arguments, shown=True)
+    if champion(platform) is None:
+        raise LaunchError(
+            "the crypto-forecast run ended without a champion: no candidate beat the naive baseline; "
+            f"its report is in MLflow, http://{HOST}:{platform.local.mlflow_port}"
+        )
+
+
+def _run(platform: Platform, title: str, *arguments: str, shown: bool = False) -> None:
+    command = [sys.executable, *arguments]
+    if shown:
+        code = subprocess.run(command, env=dict(platform.environment), check=False).returncode  # noqa: S603
+        said = "see above"
+    else:
+        with platform.console.status(title):
+            done = subprocess.run(  # noqa: S603 - our own interpreter and modules
+                command, env=dict(platform.environment), check=False, capture_output=True, text=True
+            )
+        code, said = done.returncode, (done.stdout + done.stderr).strip()[-2000:]
+    if code:
+        raise LaunchError(f"{title} failed with exit code {code}: {said}")
+
+
+__all__ = ["LaunchError", "Platform", "SupervisorError", "champion", "down", "forecast", "up"]
