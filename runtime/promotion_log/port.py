@@ -29,6 +29,13 @@ class PromotionConflictError(RuntimeError):
     """Another promotion of the same model and alias has an intent without an end."""
 
 
+class PromotionNotFoundError(LookupError):
+    """The log has no such promotion."""
+
+    def __init__(self, promotion_id: str) -> None:
+        super().__init__(f"the log holds no promotion {promotion_id!r}")
+
+
 class PromotionLog(Protocol):
     """Append-only: an intent is followed by exactly one end; nothing is edited or deleted."""
 
