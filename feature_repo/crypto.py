@@ -33,7 +33,7 @@ class Parameters:
     """Bars of history, unbroken, before a series' first feature row."""
 
     max_filled_gap: int = 24
-    """Longest hole that is bridged with flat bars of no volume; a longer one starts the series, and its warm-up, anew."""
+    """Longest hole bridged with flat bars of no volume; a longer one starts the series anew, warm-up included."""
 
     half_lives: tuple[int, ...] = (1, 3, 6, 12, 24, 48, 96, 168, 336, 720)
     return_spans: tuple[int, ...] = (1, 4, 24, 168)

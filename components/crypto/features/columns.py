@@ -132,6 +132,6 @@ def _same_hour_activity(returns: Column) -> Column:
 def _calendar(ds: pd.Series) -> dict[str, Column]:
     closes = ds + pd.Timedelta(seconds=BAR_SECONDS)
     return {
-        "hour": closes.dt.hour.to_numpy(dtype="float64"),
-        "weekday": closes.dt.weekday.to_numpy(dtype="float64"),
+        "hour": np.asarray(closes.dt.hour, dtype=np.float64),
+        "weekday": np.asarray(closes.dt.weekday, dtype=np.float64),
     }
