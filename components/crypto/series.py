@@ -25,6 +25,11 @@ class Timeframe:
         return _TIMEFRAME_SECONDS[self.name]
 
     @property
+    def microseconds(self) -> int:
+        """Length of one bar in microseconds."""
+        return self.seconds * 1_000_000
+
+    @property
     def delta(self) -> timedelta:
         """Length of one bar."""
         return timedelta(seconds=self.seconds)
