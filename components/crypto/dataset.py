@@ -79,6 +79,10 @@ class Dataset:
             raise DatasetError(f"no feature {name!r}; the table has {', '.join(self.feature_names)}")
         return self.feature_names.index(name)
 
+    def moment(self, row: int) -> datetime:
+        """Open time of a row's bar, UTC."""
+        return _datetime(self.ds[row])
+
     def rows(self, interval: Interval, window_bars: int = 1, *, need_targets: bool = True) -> IntArray:
         """Rows of an interval that a model can be asked about, ascending.
 
