@@ -1,0 +1,124 @@
+"""The gateway as an ASGI application."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from brain import errors
+from brain.api import crypto, health
+from brain.api.problem_model import ProblemDocument
+from brain.console import pages
+from brain.middleware import AnswerMiddleware, DeadlineMiddleware, GateMiddleware
+from brain.parts import StatusBoard
+from brain.security.origins import OriginPolicy
+from brain.services import Services, running
+from brain.version import gateway_version
+from runtime.asgi import BodyLimitMiddleware, RequestContextMiddleware
+from runtime.metrics import HttpMetrics
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+DESCRIPTION = """Forecasts with their uncertainty, and the state of the platform that makes them.
+
+Errors are [problem details](https://www.rfc-editor.org/rfc/rfc9457) (`application/problem+json`): what was wrong, what
+was received, what to do. Every answer carries `X-Request-ID`; send one to follow a request through the logs. A request
+has a deadline, which `X-Timeout-Seconds` shortens. Where keys are asked for, send `Authorization: Bearer KEY`.
+"""
+
+TAGS: list[dict[str, object]] = [
+    {"name": "crypto", "description": "Price distributions of coins."},
+    {"name": "health", "description": "Probes, state of the parts, metrics."},
+]
+
+
+def create_app(services: Services) -> "ASGIApp":
+    """Build the whole application: routes within, and around them what every request passes."""
+    settings = services.settings
+    registry = CollectorRegistry()
+    api = create_api(services, registry)
+    app: ASGIApp = DeadlineMiddleware(api, settings.default_timeout_seconds)
+    app = BodyLimitMiddleware(app, settings.body_limit_bytes)
+    app = GateMiddleware(
+        app,
+        origins=OriginPolicy(settings.host_names, settings.allowed_origins),
+        authenticator=services.authenticator,
+        limiter=services.limiter,
+        open_paths=frozenset() if settings.metrics_require_key else frozenset({"/metrics"}),
+    )
+    app = AnswerMiddleware(app, HttpMetrics("gateway", registry), access_log=settings.access_log)
+    return RequestContextMiddleware(app)
+
+
+def create_api(services: Services, registry: CollectorRegistry) -> FastAPI:
+    """The routes alone, as the API's description shows them."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with running(services):
+            yield
+
+    api = FastAPI(
+        title="AI Orchestration",
+        version=gateway_version(),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    api.state.services = services
+    api.state.registry = registry
+    api.state.board = StatusBoard(services)
+    api.include_router(health.router)
+    api.include_router(crypto.router)
+    pages.mount(api)
+    errors.install(api)
+    _describe(api)
+    return api
+
+
+def _describe(api: FastAPI) -> None:
+    """Add to the API's description what the framework cannot know: keys, and how errors look."""
+
+    def openapi() -> dict[str, object]:
+        if api.openapi_schema is None:
+            document = get_openapi(
+                title=api.title, version=api.version, description=DESCRIPTION, routes=api.routes, tags=TAGS
+            )
+            _extend(document)
+            api.openapi_schema = document
+        return api.openapi_schema
+
+    api.openapi = openapi  # type: ignore[method-assign]
+
+
+def _extend(document: dict[str, object]) -> None:
+    components = document.setdefault("components", {})
+    paths = document.get("paths")
+    if not isinstance(components, dict) or not isinstance(paths, dict):
+        raise TypeError("the framework's OpenAPI document has no components or paths")
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "an API key"},
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    schemas: dict[str, object] = components.setdefault("schemas", {})
+    problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs", {}))
+    schemas[ProblemDocument.__name__] = problem
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    document["security"] = [{"bearer": []}, {"key": []}, {}]
+    for path in ("/health", "/ready"):
+        operations: Mapping[str, dict[str, object]] = paths.get(path, {})
+        for operation in operations.values():
+            operation["security"] = []

@@ -1,0 +1,1 @@
+"""Small typed clients of the processes that the gateway asks."""

@@ -1,0 +1,1 @@
+"""The web page that a person looks at: server-rendered frames, plain CSS and JavaScript modules, no CDN, no build."""

@@ -1,0 +1,124 @@
+"""The console's pages: the forecast, the log-in, the API's description."""
+
+import html
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from brain.services import Services, services_of
+from brain.version import gateway_version
+from runtime.logs import get_logger
+from runtime.problems import Problem
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+HERE = Path(__file__).resolve().parent
+DEFAULT_TIMEFRAME = "1h"
+
+router = APIRouter(include_in_schema=False)
+_log = get_logger(__name__)
+
+
+class RevalidatedFiles(StaticFiles):
+    """Files that a browser keeps but asks about each time, so that a new release shows at once."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        """The file with `Cache-Control: no-cache`."""
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def mount(api: "FastAPI") -> None:
+    """Add the pages and their files."""
+    api.include_router(router)
+    api.mount("/static", RevalidatedFiles(directory=HERE / "static"), name="static")
+    api.mount("/docs/assets", RevalidatedFiles(directory=swagger_folder()), name="docs-assets")
+
+
+def swagger_folder() -> Path:
+    """Where fastapi-offline keeps Swagger UI; found without importing it, which would cost a third of a second."""
+    found = find_spec("fastapi_offline")
+    if found is None or not found.submodule_search_locations:
+        raise RuntimeError("fastapi-offline is not installed; install the extra 'gateway'")
+    return Path(found.submodule_search_locations[0]) / "static"
+
+
+@router.get("/")
+async def index(request: Request) -> Response:
+    """The console."""
+    services = services_of(request)
+    predictors = services.predictors
+    timeframe = DEFAULT_TIMEFRAME if DEFAULT_TIMEFRAME in predictors else next(iter(predictors), DEFAULT_TIMEFRAME)
+    return _page(
+        "index.html",
+        timeframe=timeframe,
+        mlflow=services.settings.public_mlflow_url or services.settings.resolved_mlflow_url,
+        logout="" if services.settings.auth_required else "hidden",
+    )
+
+
+@router.get("/login")
+async def login_page(request: Request) -> Response:
+    """Where a person enters a key; without authentication there is nothing to enter."""
+    if services_of(request).sessions is None:
+        return RedirectResponse("/", 303)
+    return _page("login.html", error="", error_hidden="hidden")
+
+
+@router.post("/login")
+async def login(request: Request) -> Response:
+    """Exchange a key for a session."""
+    services = services_of(request)
+    if services.sessions is None:
+        return RedirectResponse("/", 303)
+    await services.limiter.hit("login", request.client.host if request.client else "unknown")
+    presented = parse_qs((await request.body()).decode("utf-8", "replace")).get("key", [""])[0].strip()
+    try:
+        key = await services.authenticator.check(presented)
+    except Problem as problem:
+        if problem.status != 401:
+            raise
+        return _page("login.html", status=401, error="This key is unknown, revoked or past its end.", error_hidden="")
+    _log.info("logged in", caller=key.id)
+    return RedirectResponse("/", 303, {"Set-Cookie": services.sessions.issue(key.id)})
+
+
+@router.post("/logout")
+async def logout(request: Request) -> Response:
+    """End the session in this browser."""
+    return RedirectResponse("/login", 303, _forget(services_of(request)))
+
+
+@router.get("/docs")
+async def docs() -> Response:
+    """The API's description, tried out in the browser; its script comes from this process."""
+    return _page("docs.html")
+
+
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """The icon, for browsers that ask for it by this name."""
+    return RedirectResponse("/static/icon.svg", 301)
+
+
+def _forget(services: Services) -> dict[str, str]:
+    return {} if services.sessions is None else {"Set-Cookie": services.sessions.end()}
+
+
+def _page(name: str, *, status: int = 200, **values: str) -> HTMLResponse:
+    safe = {key: html.escape(value) for key, value in values.items()}
+    return HTMLResponse(_template(name).substitute(version=html.escape(gateway_version()), **safe), status)
+
+
+@lru_cache(maxsize=8)
+def _template(name: str) -> Template:
+    return Template((HERE / "templates" / name).read_text())

@@ -1,0 +1,10 @@
+"use strict";
+window.SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#api",
+  deepLinking: true,
+  tryItOutEnabled: true,
+  displayRequestDuration: true,
+  validatorUrl: null,
+  syntaxHighlight: { activated: true },
+});

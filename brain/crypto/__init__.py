@@ -1,0 +1,1 @@
+"""How to ask a crypto predictor, and what it says."""

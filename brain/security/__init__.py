@@ -1,0 +1,1 @@
+"""Who may ask what, and how often: API keys, sessions, hosts and origins, rate limits."""

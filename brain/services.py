@@ -1,0 +1,99 @@
+"""What routes work with: built once when the gateway starts, closed when it ends."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+from starlette.requests import Request
+
+from brain.clients.breaker import Breaker
+from brain.clients.kserve import KServeClient
+from brain.clients.upstream import Upstream
+from brain.crypto.predictor import CryptoPredictor
+from brain.security.auth import Authenticator
+from brain.security.keys.port import KeyStore
+from brain.security.limits import RateLimiter
+from brain.security.sessions import Sessions
+from brain.settings import BrainSettings
+from components.crypto.series import Timeframe
+
+
+@dataclass
+class Services:
+    """The gateway's parts."""
+
+    settings: BrainSettings
+    keys: KeyStore
+    sessions: Sessions | None
+    authenticator: Authenticator
+    limiter: RateLimiter
+    http: httpx.AsyncClient
+    predictors: Mapping[str, CryptoPredictor]
+    """By timeframe."""
+
+    mlflow: Upstream
+    started_at: float = field(default_factory=time.time)
+    draining: bool = False
+
+
+def services_of(request: Request) -> Services:
+    """The services of the gateway that answers this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
+    """Wire the parts together; nothing is asked or opened yet."""
+    http = httpx.AsyncClient(
+        timeout=httpx.Timeout(None, connect=settings.connect_timeout_seconds),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.upstream_connections),
+        trust_env=False,
+        follow_redirects=False,
+    )
+    sessions = None
+    if settings.auth_required:
+        sessions = Sessions(
+            settings.resolved_session_secret, seconds=settings.session_seconds, secure=settings.secure_cookies
+        )
+    limits = {
+        "requests": settings.rate_limit,
+        "predict": settings.predict_rate_limit,
+        "login": settings.login_rate_limit,
+    }
+    return Services(
+        settings=settings,
+        keys=keys,
+        sessions=sessions,
+        authenticator=Authenticator(
+            keys, sessions, required=settings.auth_required, cache_seconds=settings.key_cache_seconds
+        ),
+        limiter=RateLimiter(limits, settings.redis_url.get_secret_value()),
+        http=http,
+        predictors={
+            name: _predictor(name, str(url), http, settings) for name, url in settings.crypto_predictors.items()
+        },
+        mlflow=_upstream("MLflow", settings.resolved_mlflow_url, http, settings),
+    )
+
+
+@asynccontextmanager
+async def running(services: Services) -> AsyncIterator[None]:
+    """Close connections when the gateway ends."""
+    try:
+        yield
+    finally:
+        await services.http.aclose()
+        services.keys.close()
+
+
+def _predictor(name: str, url: str, http: httpx.AsyncClient, settings: BrainSettings) -> CryptoPredictor:
+    key = settings.predictor_api_key.get_secret_value()
+    upstream = _upstream(f"the crypto predictor ({name})", url, http, settings, api_key=key)
+    return CryptoPredictor(Timeframe(name), KServeClient(upstream))
+
+
+def _upstream(name: str, url: str, http: httpx.AsyncClient, settings: BrainSettings, *, api_key: str = "") -> Upstream:
+    breaker = Breaker(settings.breaker_failures, settings.breaker_open_seconds)
+    return Upstream(name, url, http, attempts=settings.upstream_attempts, breaker=breaker, api_key=api_key)

@@ -1,0 +1,155 @@
+"""A gateway process, and the predictor's side of the wire."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SPEC_BODY = {"symbol": "BTC", "timeframe": "1h", "prediction_horizon": 24}
+
+
+def _load(name: str) -> ModuleType:
+    """The test folder has no package, so its helper is loaded from its file, once."""
+    full = f"brain_tests_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[full] = module
+        spec.loader.exec_module(module)
+    return sys.modules[full]
+
+
+@pytest.fixture(scope="session")
+def wire() -> ModuleType:
+    """The module with `WirePredictor` and `WireServer`."""
+    return _load("wire_server")
+
+
+@pytest.fixture
+def predictor(wire: ModuleType) -> Iterator[object]:
+    """A predictor's wire server, fresh for each test; `predictor.predictor` changes what it answers."""
+    server = wire.WireServer(wire.WirePredictor()).start()
+    yield server
+    server.stop()
+
+
+@dataclass
+class Gateway:
+    """A running gateway process."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+    environment: dict[str, str]
+
+    def client(self, **options: object) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **options)
+
+    def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m brain keys …` on this gateway's store."""
+        command = [sys.executable, "-m", "brain", "keys", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=60, cwd=REPOSITORY)
+
+    def create_key(self, *scopes: str) -> str:
+        done = self.keys("create", "--name", "test", *(part for scope in scopes for part in ("--scope", scope)))
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(timeout=30)
+
+
+def gateway_environment(state: Path, predictor_url: str, **settings: str) -> dict[str, str]:
+    """The environment of a gateway that keeps its state in `state`; settings are named without their prefix."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BRAIN_", "AIO_"))}
+    ours = {
+        "AIO_STATE_DIR": str(state),
+        "BRAIN_PORT": "0",
+        "BRAIN_CRYPTO_PREDICTORS": json.dumps({"1h": predictor_url}),
+        "BRAIN_MLFLOW_URL": predictor_url,
+        "BRAIN_STATUS_CACHE_SECONDS": "0",
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    return kept | ours | {f"BRAIN_{name.upper()}": value for name, value in settings.items()}
+
+
+def listening_url(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where a gateway says that it listens, once it does."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for line in log.read_text().splitlines():
+            if '"gateway listens"' in line:
+                return str(json.loads(line)["url"])
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"the gateway does not listen: {log.read_text()[-3000:]}")
+
+
+@contextlib.contextmanager
+def running_gateway(folder: Path, predictor_url: str, **settings: str) -> Iterator[Gateway]:
+    """A real gateway process on a free port."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = gateway_environment(folder / "state", predictor_url, **settings)
+    log = folder / f"gateway-{time.monotonic_ns()}.log"
+    with log.open("wb") as stream:
+        command = [sys.executable, "-m", "brain"]
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment, cwd=REPOSITORY)
+    gateway = Gateway(process, "", log, environment)
+    try:
+        gateway.url = listening_url(process, log)
+        with gateway.client() as client:
+            client.get("/health").raise_for_status()
+        yield gateway
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(timeout=10)
+
+
+@pytest.fixture
+def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """A function that starts a gateway for this test: `start_gateway(predictor_url, **settings)`."""
+    with contextlib.ExitStack() as stack:
+
+        def start(predictor_url: str, folder: Path | None = None, **settings: str) -> Gateway:
+            return stack.enter_context(running_gateway(folder or tmp_path / "gateway", predictor_url, **settings))
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_predictor(wire: ModuleType) -> Iterator[object]:
+    """A predictor's wire server for a whole file; tests put back what they change."""
+    server = wire.WireServer(wire.WirePredictor()).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def gateway(module_predictor: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One gateway without authentication for a whole file."""
+    with running_gateway(tmp_path_factory.mktemp("gateway"), module_predictor.url) as running:
+        yield running
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[httpx.Client]:
+    """Asks the file's gateway."""
+    with gateway.client() as opened:
+        yield opened
