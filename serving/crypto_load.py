@@ -1,0 +1,104 @@
+"""Opens versions of the crypto forecaster, and refuses those that this process cannot serve truly."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import numpy as np
+
+from components.crypto.series import Timeframe
+from feature_repo.crypto import FEATURE_NAMES, WINDOW_BARS, feature_digest
+from runtime.bundle import Bundle, BundleManifest
+from serving.batcher import MicroBatcher
+from serving.crypto import CryptoPredictor
+from serving.crypto_rows import typical_window
+from serving.lookup import WindowLookup
+from serving.session import ModelRejectedError, OnnxModel
+from serving.settings import PredictorSettings
+
+FAMILY = "crypto"
+MODEL_FILE = "model.onnx"
+
+_SMOKE_TOLERANCE = 1e-4
+"""Largest difference, in log return, between a row alone and the same row in a full batch."""
+
+
+class CryptoFamily:
+    """Loads versions of the crypto forecaster.
+
+    Args:
+        settings: Limits and threads.
+        lookup: Reads windows, whatever the version.
+        model_executor: One thread, shared by versions, so that model calls never overlap.
+        on_batch: Told the rows of every model call.
+    """
+
+    def __init__(
+        self,
+        settings: PredictorSettings,
+        lookup: WindowLookup,
+        model_executor: Executor,
+        on_batch: Callable[[int], None] = lambda rows: None,
+    ) -> None:
+        self._settings, self._lookup = settings, lookup
+        self._executor, self._on_batch = model_executor, on_batch
+
+    def load(self, bundle: Bundle, version: str) -> CryptoPredictor:
+        """Open, check, warm and smoke-test a version; blocks.
+
+        Raises:
+            ModelRejectedError: It cannot be served by this process; says why.
+        """
+        manifest = bundle.manifest
+        check_manifest(manifest)
+        model = OnnxModel(
+            bundle.path / MODEL_FILE,
+            input_name="window",
+            output_name="quantiles",
+            row_shape=(manifest.window_bars, len(FEATURE_NAMES)),
+            answer_shape=(manifest.horizon_bars, len(manifest.quantile_levels)),
+            threads=self._settings.intra_op_threads,
+            providers=self._settings.execution_providers,
+        )
+        smoke(model, bundle, self._settings.max_batch_rows)
+        batcher = MicroBatcher(
+            model,
+            self._executor,
+            max_rows=self._settings.max_batch_rows,
+            queue_rows=self._settings.queue_rows,
+            on_batch=self._on_batch,
+        )
+        return CryptoPredictor(bundle, version, batcher, self._lookup, self._settings)
+
+
+def check_manifest(manifest: BundleManifest) -> None:
+    """Raise ModelRejectedError unless the version was trained on the features that this process reads."""
+    if manifest.family != FAMILY:
+        raise ModelRejectedError(f"the version is of family {manifest.family!r}; this predictor serves {FAMILY!r}")
+    if manifest.feature_digest != feature_digest() or manifest.feature_names != FEATURE_NAMES:
+        raise ModelRejectedError(
+            f"the version was trained on features {manifest.feature_digest}, and this process reads "
+            f"{feature_digest()}; train with this code, or serve with the code it was trained by"
+        )
+    if not 1 <= manifest.window_bars <= WINDOW_BARS:
+        raise ModelRejectedError(f"the version wants {manifest.window_bars} bars; the store keeps {WINDOW_BARS}")
+    if not manifest.symbols:
+        raise ModelRejectedError("the version names no symbols")
+    try:
+        Timeframe(manifest.timeframe)
+    except ValueError as error:
+        raise ModelRejectedError(str(error)) from error
+
+
+def smoke(model: OnnxModel, bundle: Bundle, rows: int) -> None:
+    """Call the model on one row and on a full batch of the same row; raise ModelRejectedError if it fails."""
+    window = typical_window(bundle)
+    try:
+        alone = model(window[None])[0]
+        batch = model(np.repeat(window[None], rows, axis=0))
+    except Exception as error:  # noqa: BLE001 - the runtime's errors share no base class
+        raise ModelRejectedError(f"the smoke test failed: {error}") from error
+    apart = float(np.abs(batch - alone).max())
+    if apart > _SMOKE_TOLERANCE:
+        raise ModelRejectedError(f"a row alone and in a batch of {rows} differ by {apart:.2g} in log return")
+    if (np.diff(alone, axis=-1) < 0).any():
+        raise ModelRejectedError("the quantiles of the smoke test cross: they must ascend along the last axis")

@@ -1,0 +1,56 @@
+"""Puts the crypto predictor's process together."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from runtime.registry.factory import open_registry
+from serving.crypto_load import CryptoFamily
+from serving.lookup import WindowLookup
+from serving.metrics import PredictorMetrics
+from serving.settings import PredictorSettings
+
+if TYPE_CHECKING:
+    from feature_repo.online import Window, WindowReader
+
+
+class LateReader:
+    """Makes the real reader at the first read, in the thread that reads: importing Feast takes seconds of CPU."""
+
+    def __init__(self, make: "Callable[[], WindowReader]") -> None:
+        self._make = make
+        self._reader: WindowReader | None = None
+        self._lock = threading.Lock()
+
+    def read(self, unique_ids: Sequence[str]) -> "list[Window | None]":
+        """The latest window of each series, None where the store has none."""
+        with self._lock:
+            if self._reader is None:
+                self._reader = self._make()
+        return self._reader.read(unique_ids)
+
+
+def serve() -> None:
+    """Serve the crypto forecaster until the process is asked to stop."""
+    settings = PredictorSettings()
+    from serving.server import PredictorServer
+
+    metrics = PredictorMetrics(settings.model_name)
+    lookup = WindowLookup(
+        LateReader(_feast_reader),
+        ThreadPoolExecutor(1, thread_name_prefix="features"),
+        ttl_seconds=settings.feature_ttl_seconds,
+        grace_seconds=settings.feature_grace_seconds,
+        clock=time.monotonic,
+    )
+    model_executor = ThreadPoolExecutor(1, thread_name_prefix="model")
+    family = CryptoFamily(settings, lookup, model_executor, metrics.batch)
+    PredictorServer(settings, family, open_registry, metrics).run()
+
+
+def _feast_reader() -> "WindowReader":
+    from feature_repo.online import FeastWindowReader
+
+    return FeastWindowReader()

@@ -1,0 +1,96 @@
+"""What a predictor tells Prometheus, beside KServe's own histograms."""
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from runtime.metrics import LATENCY_BUCKETS_SECONDS
+from serving.tensors import Health, Predictor
+
+BATCH_BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class PredictorMetrics:
+    """Counters and gauges of one served model; `registry` is the process's own unless a test brings another."""
+
+    def __init__(self, model_name: str, registry: CollectorRegistry = REGISTRY) -> None:
+        self._model_name = model_name
+        self._requests = Counter(
+            "predictor_requests", "Predictions answered.", ("model", "protocol", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "predictor_request_seconds",
+            "Seconds from request to answer.",
+            ("model", "protocol"),
+            buckets=LATENCY_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._batch_rows = Histogram(
+            "predictor_batch_rows", "Rows in a model call.", ("model",), buckets=BATCH_BUCKETS_ROWS, registry=registry
+        ).labels(model_name)
+        self._waiting = Gauge(
+            "predictor_waiting_rows", "Rows that wait for the model.", ("model",), registry=registry
+        ).labels(model_name)
+        self._info = Gauge(
+            "predictor_model_info",
+            "The version served, as labels of a gauge that is 1.",
+            ("model", "version", "network", "feature_digest"),
+            registry=registry,
+        )
+        self._reloads = Counter(
+            "predictor_reloads", "Tries to take up another version.", ("model", "outcome"), registry=registry
+        )
+        self._registry_failures = Counter(
+            "predictor_registry_failures", "Looks at the registry that failed.", ("model",), registry=registry
+        ).labels(model_name)
+        self._feature_age = Gauge(
+            "predictor_feature_age_seconds",
+            "Age of the newest complete bar, by event time.",
+            ("model",),
+            registry=registry,
+        ).labels(model_name)
+        self._ready = Gauge("predictor_ready", "1 while /ready is true.", ("model",), registry=registry).labels(
+            model_name
+        )
+        self._by_outcome: dict[tuple[str, int], Counter] = {}
+        self._by_protocol: dict[str, Histogram] = {}
+
+    def answered(self, protocol: str, status: int, seconds: float) -> None:
+        """Count one answered request; `protocol` is `v1`, `v2`, `v2_raw` or `grpc`."""
+        counter = self._by_outcome.get((protocol, status))
+        if counter is None:
+            counter = self._requests.labels(self._model_name, protocol, str(status))
+            self._by_outcome[protocol, status] = counter
+        histogram = self._by_protocol.get(protocol)
+        if histogram is None:
+            histogram = self._by_protocol[protocol] = self._seconds.labels(self._model_name, protocol)
+        counter.inc()
+        histogram.observe(seconds)
+
+    def batch(self, rows: int) -> None:
+        """Count one model call."""
+        self._batch_rows.observe(rows)
+
+    def reload(self, outcome: str) -> None:
+        """Count a try to take up a version; `outcome` is `served` or `refused`."""
+        self._reloads.labels(self._model_name, outcome).inc()
+
+    def registry_failed(self) -> None:
+        """Count a look at the registry that failed."""
+        self._registry_failures.inc()
+
+    def serving(self, predictor: Predictor) -> None:
+        """Publish which version is served."""
+        self._info.clear()
+        self._info.labels(
+            self._model_name,
+            predictor.version,
+            predictor.parameters.get("network", ""),
+            predictor.parameters.get("feature_digest", ""),
+        ).set(1)
+
+    def state(self, *, ready: bool, health: Health, waiting_rows: int) -> None:
+        """Publish what `/ready` says."""
+        self._ready.set(int(ready))
+        self._waiting.set(waiting_rows)
+        age = health.details.get("age_seconds")
+        if isinstance(age, int | float):
+            self._feature_age.set(age)

@@ -1,0 +1,194 @@
+"""One predictor process: KServe's model server on addresses of our choosing, watched, drained and quiet."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import kserve
+
+from runtime.asgi import BodyLimitMiddleware, RequestContextMiddleware
+from runtime.logs import get_logger
+from runtime.problems import WireResponse
+from serving.errors import TooLargeError
+from serving.gate import Gate
+from serving.grpc_server import GrpcServer
+from serving.http import Front, error_response
+from serving.kserve_app import RestServer
+from serving.kserve_model import ServedDataPlane, ServedModel, ServedRepository
+from serving.local_copy import LocalCopies
+from serving.metrics import PredictorMetrics
+from serving.reload import HEALTH_SECONDS, Watcher
+from serving.served import Served, health_within
+from serving.settings import PredictorSettings
+from serving.tensors import Family
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp
+
+    from runtime.registry.port import ModelRegistry
+
+KEEP_ALIVE_SECONDS = 65
+BACKLOG = 2048
+
+logger = get_logger(__name__)
+
+
+class PortTakenError(OSError):
+    """An address cannot be bound; names it and the setting."""
+
+
+class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
+    """Serves one model until SIGTERM or SIGINT, then drains.
+
+    Args:
+        settings: Addresses and limits.
+        family: Opens versions.
+        registry: Makes the registry's client; called off the event loop.
+        metrics: Told of every prediction and reload.
+    """
+
+    def __init__(
+        self,
+        settings: PredictorSettings,
+        family: Family,
+        registry: "Callable[[], ModelRegistry]",
+        metrics: PredictorMetrics,
+    ) -> None:
+        self._settings, self._metrics = settings, metrics
+        self._gate = Gate(settings)
+        self.served = Served(settings.model_name, settings.poll_seconds)
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        copies = LocalCopies(settings.copy_dir)
+        self._watcher = Watcher(settings, registry, family, self.served, copies, metrics, self._loader)
+        model = ServedModel(settings.model_name, self.served, self._gate)
+        repository = ServedRepository(model, self._watcher.look_soon)
+        _quiet("kserve", "uvicorn.access")
+        super().__init__(
+            http_port=settings.http_port,
+            grpc_port=settings.grpc_port,
+            workers=1,
+            registered_models=repository,
+            enable_latency_logging=False,
+            event_loop="uvloop",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            grace_period=int(settings.drain_timeout_seconds),
+        )
+        self.dataplane = ServedDataPlane(repository, self.served)
+
+    def run(self) -> None:
+        """Serve; return after the drain. Raise PortTakenError where an address is taken."""
+        import uvloop
+
+        listener = listen(self._settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve(listener))
+
+    async def _serve(self, listener: socket.socket) -> None:
+        self.setup_event_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        grpc = GrpcServer(self._settings, self.dataplane, self.model_repository_extension, self._gate, self._metrics)
+        grpc_port = await grpc.start()
+        rest = self._rest()
+        rest_work = _task(rest.serve(sockets=[listener]))
+        work = {rest_work, _task(self._watcher.run()), _task(self._watch_health())}
+        stopped = _task(stop.wait())
+        host, port = listener.getsockname()[:2]
+        logger.info("listening", host=host, http_port=port, grpc_port=grpc_port, model=self._settings.model_name)
+        done, _ = await asyncio.wait({*work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await self._drain(rest, rest_work, grpc)
+        for task in {*work, stopped} - done:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        self._loader.shutdown(wait=False, cancel_futures=True)
+        for task in done - {stopped}:
+            task.result()
+
+    async def _drain(self, rest: "uvicorn.Server", rest_work: "asyncio.Task[object]", grpc: GrpcServer) -> None:
+        """Answer with `Connection: close` for a moment, then take no more, then finish what is in hand."""
+        self.served.draining = True
+        logger.info("draining")
+        await asyncio.sleep(self._settings.drain_notice_seconds)
+        rest.should_exit = True
+        timeout = self._settings.drain_timeout_seconds
+        await asyncio.gather(grpc.stop(timeout), asyncio.wait({rest_work}, timeout=timeout + 1))
+        logger.info("drained")
+
+    async def _watch_health(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.poll_seconds)
+            predictor = self.served.predictor
+            if predictor is not None:
+                health = await health_within(predictor, HEALTH_SECONDS)
+                if self.served.predictor is predictor:
+                    self.served.health = health
+
+    def _rest(self) -> "uvicorn.Server":
+        """KServe's REST server with our routes in front, nothing written per request, and no signal handlers."""
+        rest = RestServer(
+            "kserve.model_server:app",
+            self.dataplane,
+            self.model_repository_extension,
+            self.http_port,
+            grace_period=self.grace_period,
+            event_loop=self.event_loop,
+            timeout_keep_alive=self.timeout_keep_alive,
+        )
+        rest.served = self.served
+        rest.create_application()
+        behind = RequestContextMiddleware(
+            BodyLimitMiddleware(_kserve_app(), self._settings.body_limit_bytes, _too_large)
+        )
+        config = rest.config
+        config.app = Front(behind, self.served, self._gate, self._metrics, self._settings)
+        config.host, config.backlog, config.lifespan = self._settings.host, BACKLOG, "off"
+        config.proxy_headers = config.access_log = config.server_header = False
+        server: uvicorn.Server = rest._server  # noqa: SLF001 - KServe starts it without sockets and with signal handlers of its own
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+        return server
+
+
+def listen(settings: PredictorSettings) -> socket.socket:
+    """Bind the REST address; raise PortTakenError."""
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.http_port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise PortTakenError(
+            f"cannot listen on {settings.host} port {settings.http_port}: {error.strerror}; "
+            "free it or set PREDICTOR_HTTP_PORT"
+        ) from error
+
+
+def _kserve_app() -> "ASGIApp":
+    from kserve.model_server import app
+
+    application: ASGIApp = app
+    return application
+
+
+def _too_large(reason: str) -> WireResponse:
+    response = error_response(TooLargeError(reason))
+    headers = (("content-type", "application/json"), ("content-length", str(len(response.body))))
+    return WireResponse(response.status, headers, response.body)
+
+
+def _task(coroutine: "Coroutine[object, object, object]") -> "asyncio.Task[object]":
+    return asyncio.get_running_loop().create_task(coroutine)
+
+
+def _quiet(*names: str) -> None:
+    """Keep KServe and uvicorn from writing lines for every request, and from replacing the process's log handlers."""
+    for name in names:
+        noisy = logging.getLogger(name)
+        noisy.handlers[:] = [logging.NullHandler()]
+        noisy.propagate = name != "uvicorn.access"
+        noisy.setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.access").handlers.clear()

@@ -1,0 +1,39 @@
+"""A real predictor process whose edges are folders: `python predictor_main.py FOLDER`, settings from the environment."""
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+
+def main(folder: Path) -> int:
+    """Serve windows and versions from `folder`."""
+    from predictor_kit import FolderRegistry, FolderWindows
+
+    from runtime.logs import configure_logging
+    from serving.crypto_load import CryptoFamily
+    from serving.lookup import WindowLookup
+    from serving.metrics import PredictorMetrics
+    from serving.server import PredictorServer
+    from serving.settings import PredictorSettings
+
+    configure_logging("crypto-predictor")
+    settings = PredictorSettings()
+    metrics = PredictorMetrics(settings.model_name)
+    lookup = WindowLookup(
+        FolderWindows(folder / "windows"),
+        ThreadPoolExecutor(1),
+        ttl_seconds=settings.feature_ttl_seconds,
+        grace_seconds=settings.feature_grace_seconds,
+        clock=time.monotonic,
+    )
+    family = CryptoFamily(settings, lookup, ThreadPoolExecutor(1), metrics.batch)
+    PredictorServer(settings, family, lambda: FolderRegistry(folder / "registry"), metrics).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
