@@ -124,7 +124,7 @@ def running_mlflow(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]
                 raise RuntimeError(f"MLflow ended at once: {(folder / 'server.log').read_text()[-2000:]}")
             return _answers(f"http://127.0.0.1:{port}/health")
 
-        _wait_until(up, 120, "MLflow's health")
+        _wait_until(up, 240, "MLflow's health")
         yield process
     finally:
         _stop(process)
@@ -176,3 +176,78 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
         connection.execute(f'CREATE DATABASE "{name}"')
         yield postgres_url.rpartition("/")[0] + f"/{name}"
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _tiny_forecaster(
+    *, window_bars: int = 4, features: int = 2, horizon_bars: int = 3, quantiles: int = 3, gain: float = 0.1
+) -> bytes:
+    """ONNX: the window's mean, scaled by `gain`, plus a fan of quantiles that widens with the horizon."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    fan = np.outer(np.sqrt(np.arange(1, horizon_bars + 1)), np.linspace(-1, 1, quantiles)).astype(np.float32)
+    constants = {
+        "gain": np.array(gain, dtype=np.float32),
+        "fan": fan[None],
+        "axes": np.array([1, 2], dtype=np.int64),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["window", "axes"], ["mean"], keepdims=1),
+            helper.make_node("Mul", ["mean", "gain"], ["centre"]),
+            helper.make_node("Add", ["centre", "fan"], ["quantiles"]),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["n", window_bars, features])],
+        [helper.make_tensor_value_info("quantiles", TensorProto.FLOAT, ["n", horizon_bars, quantiles])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+@pytest.fixture(scope="session")
+def tiny_forecaster() -> Callable[..., bytes]:
+    """A function that makes a real, small ONNX forecaster: window FP32 [N, L, F] to quantiles FP32 [N, H, Q]."""
+    return _tiny_forecaster
+
+
+@pytest.fixture
+def write_tiny_bundle(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a bundle of the tiny forecaster: `write_tiny_bundle(name, **manifest_fields)`."""
+    from runtime.bundle import write_bundle
+
+    def write(name: str = "bundle", **fields: object) -> Path:
+        sources = tmp_path / f"{name}-sources"
+        sources.mkdir()
+        contents = {
+            "model.onnx": _tiny_forecaster(),
+            "input_statistics.json": b'{"a": {"mean": 0, "std": 1, "p001": -3, "p999": 3}}',
+            "calibration.json": b"{}",
+            "model_card.md": b"# Tiny\n",
+            "report.html": b"<!doctype html><title>report</title>",
+        }
+        for file, content in contents.items():
+            (sources / file).write_bytes(content)
+        manifest: dict[str, object] = {
+            "family": "tiny",
+            "name": "tiny-forecast-1h",
+            "network": "tiny",
+            "timeframe": "1h",
+            "market": "usdm-perp",
+            "symbols": ["BTC", "ETH"],
+            "horizon_bars": 3,
+            "window_bars": 4,
+            "quantile_levels": [0.1, 0.5, 0.9],
+            "feature_names": ["a", "b"],
+            "feature_digest": "f" * 12,
+            "data_digest": "d" * 64,
+            "code_revision": "c" * 40,
+            "created_at": "2026-01-01T00:00:00+00:00",
+        }
+        files = {file: sources / file for file in contents}
+        return write_bundle(tmp_path / name, files, {**manifest, **fields}).path
+
+    return write

@@ -12,6 +12,14 @@ class ModelVersionNotFoundError(LookupError):
     """The registry has no such model, version or alias."""
 
 
+class RegistryUnavailableError(RuntimeError):
+    """The registry did not answer, or not in time; what was asked may be asked again."""
+
+
+class RegistryRefusedError(ValueError):
+    """The registry understood the call and refused it; asking again will not help."""
+
+
 @dataclass(frozen=True)
 class ModelVersion:
     """One registered version; `version` is a decimal string that grows with every registration."""
