@@ -21,7 +21,7 @@ export DO_NOT_TRACK := true
 # machine (CPU unless a GPU is found).
 TORCH_SOURCE := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend=auto)
 
-.PHONY: help install up down status logs test test-slow lint format lock bench bench-quality bench-serving bench-gateway clean
+.PHONY: help install up down status logs test test-slow lint format lock image bench bench-quality bench-serving bench-gateway clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -57,7 +57,7 @@ status: $(INSTALLED) ## show every process
 logs: $(INSTALLED) ## show the processes' logs and follow them
 	@$(PYTHON) -m local logs --follow
 
-test: $(INSTALLED) ## lint, types, import rules and every test but the slow ones
+test: $(INSTALLED) $(CHECKOV) ## lint, types, import rules and every test but the slow ones
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: $(INSTALLED) ## the slow tests
@@ -69,9 +69,25 @@ lint: $(INSTALLED) ## ruff, mypy and the import rules alone
 format: $(INSTALLED) ## format the code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
-lock: | $(UV) ## resolve the lock anew after a change of pyproject.toml
-	@$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --python-version 3.11 --python-platform linux \
-	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock
+COMPILE := pip compile --quiet --python-version 3.11 --python-platform linux --generate-hashes --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links
+
+lock: | $(UV) ## resolve the locks anew after a change of pyproject.toml
+	@$(UV) $(COMPILE) pyproject.toml --all-extras --group dev -o requirements.lock
+	@for image in "gateway --extra postgres" "predictor --extra postgres" "trainer --extra postgres --extra gcp" tracking; do \
+	  $(UV) $(COMPILE) pyproject.toml --extra $$image -c requirements.lock -o "images/requirements/$${image%% *}.lock"; done
+	@echo checkov | $(UV) $(COMPILE) - -o images/requirements/checkov.lock
+
+CHECKOV := $(STATE)/checkov/bin/checkov
+
+$(CHECKOV): images/requirements/checkov.lock | $(UV)
+	@$(UV) venv --quiet --clear --python "$$(command -v python3.11 || command -v python3)" $(STATE)/checkov
+	@$(UV) pip install --quiet --python $(STATE)/checkov/bin/python --require-hashes -r images/requirements/checkov.lock
+	@touch $@
+
+image: ## build one image with docker or podman: make image TARGET=gateway
+	@$$(command -v docker || command -v podman) build --file images/Dockerfile --target $(TARGET) \
+	  --build-arg CODE_REVISION="$$(git rev-parse HEAD)" --tag ai-orchestration/$(TARGET):dev .
 
 bench: bench-gateway bench-serving bench-quality ## every bench; tables for docs/benchmarks.md
 
