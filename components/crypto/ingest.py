@@ -29,7 +29,8 @@ def ingest_candles(
     """Bring the candle store up to date and write the candles of the requested series to one Parquet file.
 
     Args:
-        output: The file; table `candles`, sorted by `unique_id, ds`, closed bars from `CANDLES_SINCE` to the source's clock.
+        output: The file; table `candles`, sorted by `unique_id, ds`, closed bars from `CANDLES_SINCE` to the source's
+            clock.
         symbols: Base currencies, such as `BTC`.
         timeframe: Length of a bar.
         source: `recorded`, `exchange` or `coingecko`; by default `CANDLES_SOURCE`.

@@ -1,8 +1,9 @@
 """Candles of CoinGecko, which averages over exchanges: a `spot` market of its own.
 
-Limits of the service, as it documents them: hourly candles of a range need a paid plan and come 31 days at a time, from
-9 February 2018 on; they are stamped with their close, refreshed every 15 minutes, and carry no volume. The volume here is
-the traded value of the 24 hours before the close (`market_chart/range`) over 24 and the close: an hourly mean in coins.
+Limits of the service, as it documents them: hourly candles of a range need a paid plan and come 31 days at a time,
+from 9 February 2018 on; they are stamped with their close, refreshed every 15 minutes, and carry no volume. The volume
+here is the traded value of the 24 hours before the close (`market_chart/range`) over 24 and the close: an hourly mean
+in coins.
 """
 
 import hashlib
@@ -121,7 +122,8 @@ class CoinGeckoSource:
     async def _window(self, coin: str, timeframe: Timeframe, since: datetime, until: datetime) -> CandlePage:
         currency = self._settings.coingecko_currency
         # Candles are stamped with their close, so that those which open in [since, until) close a bar later.
-        first, last = _stamp(since + timeframe.delta), _stamp(until + timeframe.delta)
+        first = _stamp(since + timeframe.delta)
+        last = _stamp(timeframe.floor(until - timedelta(microseconds=1)) + timeframe.delta)
         candles = await self._ask(
             lambda: self._client.coins.ohlc.get_range(
                 coin, from_=first, to=last, vs_currency=currency, interval="hourly"

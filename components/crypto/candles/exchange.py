@@ -52,7 +52,7 @@ class ExchangeSource:
 
     @property
     def name(self) -> str:
-        """ccxt's name of the exchange."""
+        """The exchange's name in ccxt."""
         return self._settings.exchange_id
 
     @property
@@ -134,6 +134,8 @@ class ExchangeSource:
             rows = await self._client.fetch_ohlcv(
                 symbol, timeframe.name, since=math.floor(since.timestamp() * 1000), limit=limit
             )
+            if self._client.last_json_response is None:
+                raise TransientSourceError(f"expected JSON, got {self._client.last_http_response!r:.200}")
             return _parse(rows)
 
         return await self._ask(ask)
@@ -163,7 +165,11 @@ def _client(settings: CandleSettings):  # type: ignore[no-untyped-def]  # noqa: 
     if settings.exchange_id not in ccxt.exchanges:
         hint = nearest_hint(settings.exchange_id, ccxt.exchanges)
         raise UnsupportedRequestError(f"ccxt knows no exchange {settings.exchange_id!r}; {hint}")
-    options: dict[str, object] = {"enableRateLimit": True, "timeout": math.ceil(settings.timeout_seconds * 1000)}
+    options: dict[str, object] = {
+        "enableRateLimit": True,
+        "enableLastJsonResponse": True,
+        "timeout": math.ceil(settings.timeout_seconds * 1000),
+    }
     if settings.exchange_rate_limit_ms is not None:
         options["rateLimit"] = settings.exchange_rate_limit_ms
     client = getattr(ccxt, settings.exchange_id)(options)
@@ -171,9 +177,33 @@ def _client(settings: CandleSettings):  # type: ignore[no-untyped-def]  # noqa: 
         raise UnsupportedRequestError(f"{settings.exchange_id} offers no candles through ccxt; choose another exchange")
     # Currencies need a key on some exchanges and tell nothing about candles.
     client.has["fetchCurrencies"] = False
+    _narrow(client.options, settings.exchange_market)
+    client.parse_ohlcv = _checked(client.parse_ohlcv)
     if settings.exchange_url:
         client.urls["api"] = _rebased(client.urls["api"], settings.exchange_url.rstrip("/"))
     return client
+
+
+def _checked(parse: Callable[..., object]) -> Callable[..., object]:
+    """Refuse an unreadable candle, which ccxt would drop without a word."""
+
+    def parse_ohlcv(raw: object, market: object = None) -> object:
+        row = parse(raw, market)
+        if not isinstance(row, list) or not isinstance(row[0], int) or all(value is None for value in row[1:]):
+            raise TransientSourceError(f"expected a candle, got {raw!r:.200}")
+        return row
+
+    return parse_ohlcv
+
+
+def _narrow(options: dict[str, object], market: Market) -> None:
+    """Keep ccxt from loading the markets of other types, where the exchange serves them apart."""
+    wanted = {"spot"} if market == "spot" else {"linear", "swap"}
+    options["defaultType"] = "spot" if market == "spot" else "swap"
+    listing = options.get("fetchMarkets")
+    if isinstance(listing, Mapping) and isinstance(listing.get("types"), list):
+        types = [name for name in listing["types"] if name in wanted]
+        options["fetchMarkets"] = {**listing, "types": types or listing["types"]}
 
 
 def _rebased(urls: object, base: str) -> object:
@@ -182,16 +212,11 @@ def _rebased(urls: object, base: str) -> object:
     return f"{base}{urlsplit(urls).path}" if isinstance(urls, str) else urls
 
 
-def _parse(rows: object) -> CandlePage:
-    width = 1 + len(VALUE_COLUMNS)
-    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= width for row in rows):
-        raise TransientSourceError(f"expected rows of time, open, high, low, close and volume, got {rows!r:.200}")
-    try:
-        return CandlePage.of(
-            [(int(row[0]) * 1000, [math.nan if v is None else float(v) for v in row[1:width]]) for row in rows]
-        )
-    except (TypeError, ValueError) as error:
-        raise TransientSourceError(f"a candle is not made of numbers: {error}") from error
+def _parse(rows: Sequence[Sequence[float | None]]) -> CandlePage:
+    values = slice(1, 1 + len(VALUE_COLUMNS))
+    return CandlePage.of(
+        [(int(row[0] or 0) * 1000, [math.nan if v is None else v for v in row[values]]) for row in rows]
+    )
 
 
 def _next_cursor(page: CandlePage, cursor: datetime, timeframe: Timeframe, limit: int) -> datetime:

@@ -93,7 +93,7 @@ class CandleSource(Protocol):
         exchange: The first part of a series' identity.
         market: The market type, which is part of a series' identity.
         quote: The currency that prices are in.
-        origin: What stored candles are kept under; two sources that could answer differently about the past differ in it.
+        origin: What stored candles are kept under; sources that could answer differently about the past differ in it.
     """
 
     @property

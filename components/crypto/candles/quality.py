@@ -1,6 +1,6 @@
 """What is wrong with raw pages, and the sorted, closed, aligned candles that remain of them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -54,24 +54,21 @@ class Normaliser:
         """Clean one page and count what was wrong with it.
 
         Returns:
-            Candles sorted by open time, each once, closed and aligned, without those an earlier page held with equal values.
+            Candles sorted by open time, each once, closed and aligned, without those that an earlier page held with
+            equal values.
         """
-        found = PageFindings(rows=len(page))
         aligned = page.opened_us % self.timeframe.microseconds == 0
         closed = page.opened_us + self.timeframe.microseconds <= micros(self.clock)
-        found = replace(
-            found, misaligned=int(np.sum(~aligned)), dropped_open=int(np.sum(aligned & ~closed)), rows=len(page)
-        )
         kept = page.take(aligned & closed)
-        found = replace(found, out_of_order=self._count_out_of_order(kept.opened_us))
         unique, repeats = _last_of_each(kept)
         unique, again = self._without_seen(unique)
-        found = replace(
-            found,
-            duplicates=repeats.duplicates + again.duplicates,
-            conflicts=repeats.conflicts + again.conflicts,
+        dropped = PageFindings(
+            rows=len(page),
+            misaligned=int(np.sum(~aligned)),
+            dropped_open=int(np.sum(aligned & ~closed)),
+            out_of_order=self._count_out_of_order(kept.opened_us),
         )
-        self.findings = self.findings + found
+        self.findings = self.findings + dropped + repeats + again
         self._seen = merge(self._seen, unique)
         return unique
 
@@ -81,13 +78,11 @@ class Normaliser:
         start = self._seen.opened_us[-1] if len(self._seen) else opened[0]
         latest_before = np.maximum.accumulate(np.concatenate([[start], opened]))[:-1]
         late = opened < latest_before
-        repeated = np.isin(opened, self._seen.opened_us)
-        repeated |= _is_repeat(opened)
-        return int(np.sum(late & ~repeated))
+        _, repeated = _look_up(self._seen.opened_us, opened)
+        return int(np.sum(late & ~repeated & ~_is_repeat(opened)))
 
     def _without_seen(self, page: CandlePage) -> tuple[CandlePage, PageFindings]:
-        place = np.searchsorted(self._seen.opened_us, page.opened_us)
-        known = np.isin(page.opened_us, self._seen.opened_us)
+        place, known = _look_up(self._seen.opened_us, page.opened_us)
         equal = np.zeros(len(page), dtype=bool)
         equal[known] = _same(self._seen.values[place[known]], page.values[known])
         found = PageFindings(duplicates=int(np.sum(equal)), conflicts=int(np.sum(known & ~equal)))
@@ -102,8 +97,8 @@ def merge(older: CandlePage, newer: CandlePage) -> CandlePage:
 
 def count_revised(older: CandlePage, newer: CandlePage) -> int:
     """How many bars both sorted pages hold with different values."""
-    _, in_older, in_newer = np.intersect1d(older.opened_us, newer.opened_us, assume_unique=True, return_indices=True)
-    return int(np.sum(~_same(older.values[in_older], newer.values[in_newer])))
+    place, known = _look_up(older.opened_us, newer.opened_us)
+    return int(np.sum(~_same(older.values[place[known]], newer.values[known])))
 
 
 @dataclass(frozen=True)
@@ -135,6 +130,15 @@ def _last_of_each(page: CandlePage) -> tuple[CandlePage, PageFindings]:
     return ordered.take(last), found
 
 
+def _look_up(held: Int64Array, wanted: Int64Array) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Where each wanted time stands in the sorted held ones, and whether it does."""
+    place = np.searchsorted(held, wanted)
+    known = np.zeros(len(wanted), dtype=bool)
+    inside = place < len(held)
+    known[inside] = held[place[inside]] == wanted[inside]
+    return place, known
+
+
 def _is_repeat(opened: Int64Array) -> NDArray[np.bool_]:
     _, first = np.unique(opened, return_index=True)
     repeat = np.ones(len(opened), dtype=bool)
@@ -143,4 +147,5 @@ def _is_repeat(opened: Int64Array) -> NDArray[np.bool_]:
 
 
 def _same(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.all((left == right) | (np.isnan(left) & np.isnan(right)), axis=1)
+    same: NDArray[np.bool_] = np.all((left == right) | (np.isnan(left) & np.isnan(right)), axis=1)
+    return same

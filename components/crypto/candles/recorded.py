@@ -106,7 +106,7 @@ class RecordedSource:
 
 def _read(path: Path) -> pa.Table:
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowInvalid) as error:
         raise CandleError(
             f"cannot read the recording {path}: {error}; set CANDLES_RECORDED_PATH to a Parquet file"

@@ -73,8 +73,8 @@ class IngestReport:
             f"the source's clock stood at {self.source_clock:%Y-%m-%d %H:%M:%S} UTC.",
             f"Data digest `{self.data_digest}`.",
             "",
-            "| series | rows | first | last | gaps | missing bars | new | revised | duplicates | conflicts | still open "
-            "| misaligned | out of order |",
+            "| series | rows | first | last | gaps | missing bars | new | revised "
+            "| duplicates | conflicts | still open | misaligned | out of order |",
             "|---|--:|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
             *[_markdown_row(unique_id, series) for unique_id, series in self.series.items()],
         ]

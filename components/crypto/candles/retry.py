@@ -5,7 +5,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_exponential_jitter,
+)
 
 from components.crypto.candles.port import SourceUnavailableError
 from components.crypto.candles.settings import CandleSettings
@@ -14,7 +19,7 @@ T = TypeVar("T")
 
 
 class TransientSourceError(Exception):
-    """An attempt failed in a way that another may not; `retry_after_seconds` is what the source asked for, if it did."""
+    """An attempt failed in a way that another may not; `retry_after_seconds` is what the source asked for, if any."""
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -46,11 +51,11 @@ async def with_retries(source: str, settings: CandleSettings, call: Callable[[],
     def wait(state: RetryCallState) -> float:
         return max(backoff(state), _asked_wait(state))
 
-    def asks_too_long(state: RetryCallState) -> bool:
-        return _asked_wait(state) > settings.retry_max_seconds
+    def stop(state: RetryCallState) -> bool:
+        return state.attempt_number > settings.max_retries or _asked_wait(state) > settings.retry_max_seconds
 
     attempts = AsyncRetrying(
-        stop=stop_after_attempt(settings.max_retries + 1) | asks_too_long,
+        stop=stop,
         wait=wait,
         retry=retry_if_exception_type(TransientSourceError),
         reraise=True,

@@ -29,7 +29,7 @@ class CandleSettings(BaseSettings):
     """Bars before the end of what is stored that are asked for again, since a source may revise its latest ones."""
 
     page_bars: int = Field(default=1000, ge=1, le=5000)
-    """Largest page that is asked for; a kill loses at most one page."""
+    """Largest page that a live source is asked for; a kill loses at most one page."""
 
     max_retries: int = Field(default=5, ge=0, le=20)
     """Further attempts after a failed one."""
@@ -45,6 +45,9 @@ class CandleSettings(BaseSettings):
 
     recorded_path: Path = SHIPPED_CANDLES
     """Parquet with the columns of table `candles`, for `recorded`."""
+
+    recorded_page_bars: int = Field(default=10_000, ge=1)
+    """Page of a recording; larger than a live one, since no time is lost when it is read again."""
 
     exchange_id: str = "binanceusdm"
     """ccxt's name of the exchange, for `exchange`."""

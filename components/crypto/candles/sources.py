@@ -32,4 +32,4 @@ def _make(settings: CandleSettings) -> CandleSource:
         return CoinGeckoSource(settings)
     from components.crypto.candles.recorded import RecordedSource
 
-    return RecordedSource(settings.recorded_path, page_bars=settings.page_bars)
+    return RecordedSource(settings.recorded_path, page_bars=settings.recorded_page_bars)

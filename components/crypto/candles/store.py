@@ -64,6 +64,8 @@ class CandleStore:
 
 
 def _by_month(page: CandlePage) -> Iterator[tuple[str, CandlePage]]:
+    """Parts of a sorted page, oldest first."""
     months = page.opened_us.astype("datetime64[us]").astype("datetime64[M]")
-    for month in np.unique(months):
-        yield str(month), page.take(months == month)
+    starts = np.flatnonzero(months[1:] != months[:-1]) + 1
+    for rows in np.split(np.arange(len(page)), starts) if len(page) else []:
+        yield str(months[rows[0]]), page.take(rows)

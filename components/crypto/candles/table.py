@@ -44,7 +44,7 @@ def to_parquet_bytes(unique_id: str, page: CandlePage) -> bytes:
 
 def from_parquet_bytes(data: bytes) -> CandlePage:
     """Read one partition back."""
-    return from_table(pq.read_table(io.BytesIO(data)))
+    return from_table(pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False))
 
 
 def write_parquet(pages: Mapping[str, CandlePage], path: Path) -> None:
@@ -61,8 +61,8 @@ def write_parquet(pages: Mapping[str, CandlePage], path: Path) -> None:
 def data_digest(pages: Mapping[str, CandlePage]) -> str:
     """SHA-256 over the candles themselves, whatever file they stand in.
 
-    Each series in order of `unique_id`: the id, the number of rows, open times as little-endian int64 microseconds, then
-    each value column as little-endian float64 with one NaN and no negative zero.
+    Each series in order of `unique_id`: the id, the number of rows, open times as little-endian int64 microseconds,
+    then each value column as little-endian float64 with one NaN and no negative zero.
     """
     digest = hashlib.sha256()
     for unique_id in sorted(pages):
