@@ -6,14 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from components.crypto.features.compute import features_of
 from components.crypto.features.grid import CANDLE_COLUMNS, regular_candles
 from feature_repo.crypto import WARM_UP_BARS, feature_digest
 
+DIGEST_KEY = b"feature_digest"
+"""Key in the file's schema metadata under which the digest of its definitions stands."""
+
 
 class NoFeatureRowsError(ValueError):
     """No series has more history than the warm-up needs."""
+
+
+class OtherDefinitionsError(ValueError):
+    """A feature file was built by other feature definitions than this code's."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,11 @@ def build_features(candles: Path, output: Path) -> FeatureReport:
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(output.name + ".partial")
-    rows.to_parquet(partial, index=False, engine="pyarrow", coerce_timestamps="us")
+    written = pa.Table.from_pandas(rows, preserve_index=False)
+    written = written.replace_schema_metadata(
+        {**(written.schema.metadata or {}), DIGEST_KEY: feature_digest().encode()}
+    )
+    pq.write_table(written, partial, coerce_timestamps="us")
     partial.replace(output)
     return FeatureReport(
         rows=len(rows),
@@ -63,6 +76,21 @@ def build_features(candles: Path, output: Path) -> FeatureReport:
         filled_bars=int((~regular["observed"]).sum()),
         restarts=int(regular.groupby("unique_id", observed=True)["segment"].max().sum()),
     )
+
+
+def read_features(path: Path) -> pd.DataFrame:
+    """Read a file that `build_features` wrote.
+
+    Raises:
+        OtherDefinitionsError: Other definitions built it.
+    """
+    found = (pq.read_schema(path).metadata or {}).get(DIGEST_KEY, b"none").decode()
+    if found != feature_digest():
+        raise OtherDefinitionsError(
+            f"{path} was built by feature definitions {found}, and this code has {feature_digest()}; "
+            "build the features again"
+        )
+    return pd.read_parquet(path)
 
 
 def data_digest(candles: pd.DataFrame) -> str:
