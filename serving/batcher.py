@@ -142,30 +142,38 @@ class MicroBatcher:
         parts = [entry.rows for entry in batch]
         self._on_batch(sum(map(len, parts)))
 
-        def tell(call: Future[Rows]) -> None:
+        def tell(call: Future[list[Rows | None]]) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._finish, batch, call, loop)
 
         self._executor.submit(self._call, parts).add_done_callback(tell)
 
-    def _call(self, parts: Sequence[Rows]) -> Rows:
-        return self._run(parts[0] if len(parts) == 1 else np.concatenate(parts))
+    def _call(self, parts: Sequence[Rows]) -> list[Rows | None]:
+        """Call the model in its thread; None where a part's answer is not finite, so that it fails alone."""
+        answer = self._run(parts[0] if len(parts) == 1 else np.concatenate(parts))
+        finite = bool(np.isfinite(answer).all())
+        split: list[Rows | None] = []
+        start = 0
+        for part in parts:
+            own = answer[start : start + len(part)]
+            split.append(own if finite or np.isfinite(own).all() else None)
+            start += len(part)
+        return split
 
-    def _finish(self, batch: Sequence[_Entry], call: Future[Rows], loop: asyncio.AbstractEventLoop) -> None:
+    def _finish(
+        self, batch: Sequence[_Entry], call: Future[list[Rows | None]], loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._next(loop)
         error = call.exception()
         if error is not None:
             logger.error("model call failed", rows=sum(len(entry.rows) for entry in batch), exc_info=error)
-        start = 0
-        for entry in batch:
-            end = start + len(entry.rows)
-            if not entry.future.done():
+        answers = [None] * len(batch) if error is not None else call.result()
+        for entry, answer in zip(batch, answers, strict=True):
+            if entry.future.done():
+                continue
+            if answer is None:
+                entry.future.set_exception(PredictorError(INTERNAL))
                 if error is None:
-                    entry.future.set_result(call.result()[start:end])
-                else:
-                    entry.future.set_exception(_for_caller(error))
-            start = end
-
-
-def _for_caller(error: BaseException) -> PredictorError:
-    return PredictorError(error.message if isinstance(error, PredictorError) else INTERNAL)
+                    logger.error("the model's answer is not finite", rows=len(entry.rows))
+            else:
+                entry.future.set_result(answer)

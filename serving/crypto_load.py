@@ -98,6 +98,8 @@ def smoke(model: OnnxModel, bundle: Bundle, rows: int) -> None:
     except Exception as error:  # noqa: BLE001 - the runtime's errors share no base class
         raise ModelRejectedError(f"the smoke test failed: {error}") from error
     apart = float(np.abs(batch - alone).max())
+    if not np.isfinite(batch).all():
+        raise ModelRejectedError("the smoke test was answered with values that are not finite")
     if apart > _SMOKE_TOLERANCE:
         raise ModelRejectedError(f"a row alone and in a batch of {rows} differ by {apart:.2g} in log return")
     if (np.diff(alone, axis=-1) < 0).any():

@@ -30,7 +30,7 @@ def new_running(
         running.stop(signal.SIGKILL)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def predictor(
     tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int], wait_until: Callable[..., None]
 ) -> Iterator[Running]:

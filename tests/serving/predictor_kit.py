@@ -35,60 +35,77 @@ class StoredWindow:
 def onnx_forecaster(
     path: Path, *, window_bars: int = WINDOW_BARS, scale: float = 0.01, slow_matmul: int = 0, nan: bool = False
 ) -> Path:
-    """Write a model whose quantiles ascend and depend on the last bar: `tanh(mean(last bar)) * scale + level + step`.
+    """Write a model: `tanh(m) * sqrt(9 - m) / 3 + scale * level * sqrt(step)`, m the mean of the last bar's features.
 
-    `slow_matmul` squares a matrix of that size many times to take time; `nan` spoils every answer.
+    The quantiles ascend where `scale` is positive and cross where it is negative; a row with m > 9 has no answer.
+    `slow_matmul` multiplies matrices of that size to take time; `nan` spoils every answer.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     spread = np.linspace(-1, 1, LEVELS, dtype=np.float32)[None, None, :] * scale
     steps = np.sqrt(np.arange(1, HORIZON_BARS + 1, dtype=np.float32))[None, :, None]
-    table = (spread * steps).astype(np.float32)
-    if nan:
-        table = table * np.float32(np.nan)
-    initializers = [
-        numpy_helper.from_array(table, "table"),
-        numpy_helper.from_array(np.array(-1, np.int64), "last"),
-        numpy_helper.from_array(np.array([1], np.int64), "axis1"),
-        numpy_helper.from_array(np.array([1, 2], np.int64), "axes12"),
-    ]
+    constants = {
+        "table": (spread * steps * (np.nan if nan else 1)).astype(np.float32),
+        "last": np.array(-1, np.int64),
+        "axis1": np.array([1], np.int64),
+        "nine": np.array(9, np.float32),
+        "three": np.array(3, np.float32),
+    }
     nodes = [
         helper.make_node("Gather", ["window", "last"], ["bar"], axis=1),
         helper.make_node("ReduceMean", ["bar", "axis1"], ["mean"], keepdims=1),
-        helper.make_node("Tanh", ["mean"], ["centre"]),
+        helper.make_node("Tanh", ["mean"], ["bounded"]),
+        helper.make_node("Sub", ["nine", "mean"], ["below_nine"]),
+        helper.make_node("Sqrt", ["below_nine"], ["root"]),
+        helper.make_node("Div", ["root", "three"], ["factor"]),
+        helper.make_node("Mul", ["bounded", "factor"], ["centre"]),
         helper.make_node("Unsqueeze", ["centre", "axis1"], ["centre3"]),
-        helper.make_node("Add", ["centre3", "table"], ["quantiles" if not slow_matmul else "plain"]),
+        helper.make_node("Add", ["centre3", "table"], ["plain"]),
     ]
     if slow_matmul:
-        eye = np.eye(slow_matmul, dtype=np.float32)
-        initializers.append(numpy_helper.from_array(eye, "m0"))
-        nodes.append(helper.make_node("Mul", ["centre", "axis_one"], ["unused"]))
-        nodes.pop()
-        before = "seed"
-        nodes.append(helper.make_node("ReduceMean", ["plain", "all_axes"], ["seed_scalar"], keepdims=0))
-        initializers.append(numpy_helper.from_array(np.array([0, 1, 2], np.int64), "all_axes"))
-        nodes.append(helper.make_node("Add", ["m0", "seed_scalar"], [before]))
-        for number in range(1, 9):
-            nodes.append(helper.make_node("MatMul", [before, "m0"], [f"m{number}"]))
-            before = f"m{number}"
-        initializers.append(numpy_helper.from_array(np.array(0, np.float32), "zero"))
-        initializers.append(numpy_helper.from_array(np.array([0, 1], np.int64), "axes01"))
-        nodes.append(helper.make_node("ReduceMean", [before, "axes01"], ["spent"], keepdims=0))
-        nodes.append(helper.make_node("Mul", ["spent", "zero"], ["nothing"]))
-        nodes.append(helper.make_node("Add", ["plain", "nothing"], ["quantiles"]))
+        constants |= {
+            "identity": np.eye(slow_matmul, dtype=np.float32),
+            "all": np.array([0, 1, 2], np.int64),
+            "both": np.array([0, 1], np.int64),
+            "zero": np.array(0, np.float32),
+        }
+        names = ["product0", *(f"product{number}" for number in range(1, 9))]
+        nodes += [
+            helper.make_node("ReduceMean", ["plain", "all"], ["seed"], keepdims=0),
+            helper.make_node("Add", ["identity", "seed"], [names[0]]),
+            *(
+                helper.make_node("MatMul", [before, "identity"], [after])
+                for before, after in zip(names, names[1:], strict=False)
+            ),
+            helper.make_node("ReduceMean", [names[-1], "both"], ["spent"], keepdims=0),
+            helper.make_node("Mul", ["spent", "zero"], ["nothing"]),
+            helper.make_node("Add", ["plain", "nothing"], ["quantiles"]),
+        ]
+    else:
+        nodes.append(helper.make_node("Identity", ["plain"], ["quantiles"]))
     graph = helper.make_graph(
         nodes,
         "forecaster",
         [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["N", window_bars, FEATURES])],
         [helper.make_tensor_value_info("quantiles", TensorProto.FLOAT, ["N", HORIZON_BARS, LEVELS])],
-        initializers,
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def expected_quantiles(rows: NDArray[np.float32], scale: float = 0.01) -> NDArray[np.float32]:
+    """What the model of `onnx_forecaster` answers, computed apart from it: `(N, H, Q)` for rows `(N, L, F)`."""
+    mean = rows[:, -1].mean(axis=1)
+    centre = np.tanh(mean) * np.sqrt(9 - mean) / 3
+    spread = np.linspace(-1, 1, LEVELS, dtype=np.float32) * np.float32(scale)
+    steps = np.sqrt(np.arange(1, HORIZON_BARS + 1, dtype=np.float32))
+    answer: NDArray[np.float32] = centre[:, None, None] + (steps[:, None] * spread)[None]
+    return answer
 
 
 def make_bundle(

@@ -1,4 +1,4 @@
-"""A real predictor process whose edges are folders: `python predictor_main.py FOLDER`, settings from the environment."""
+"""A real predictor process whose edges are folders: `python predictor_main.py FOLDER`; settings by environment."""
 
 import sys
 import time

@@ -4,18 +4,12 @@ import kserve
 import numpy as np
 import pytest
 from kserve import InferInput, InferRequest, RESTConfig
-from predictor_kit import FEATURES, LEVELS, MODEL, UNIQUE_IDS, window
+from predictor_kit import FEATURES, MODEL, UNIQUE_IDS, expected_quantiles, window
 from predictor_process import Running
 
-from feature_repo.crypto import HORIZON_BARS, QUANTILE_LEVELS, WINDOW_BARS
+from feature_repo.crypto import QUANTILE_LEVELS, WINDOW_BARS
 
 ROWS = np.random.default_rng(1).normal(0, 1, (3, WINDOW_BARS, FEATURES)).astype(np.float32)
-
-
-def expected(rows: np.ndarray) -> np.ndarray:
-    spread = np.linspace(-1, 1, LEVELS, dtype=np.float32) * np.float32(0.01)
-    steps = np.sqrt(np.arange(1, HORIZON_BARS + 1, dtype=np.float32))
-    return np.tanh(rows[:, -1].mean(axis=1))[:, None, None] + (steps[:, None] * spread)[None]
 
 
 def symbols(*names: str, binary: bool) -> InferInput:
@@ -39,7 +33,7 @@ async def test_the_rest_client_gets_the_models_quantiles_for_a_tensor(
     async with kserve.InferenceRESTClient(RESTConfig(protocol="v2")) as client:
         answer = await client.infer(predictor.url, request, model_name=MODEL)
     outputs = {output.name: output.as_numpy() for output in answer.outputs}
-    np.testing.assert_allclose(outputs["quantiles"], expected(ROWS), atol=1e-6)
+    np.testing.assert_allclose(outputs["quantiles"], expected_quantiles(ROWS), atol=1e-6)
     np.testing.assert_allclose(outputs["quantile_levels"], QUANTILE_LEVELS, atol=1e-6)
     assert answer.id == "id-1"
     assert answer.parameters["network"] == "lstm"
@@ -52,7 +46,9 @@ async def test_the_rest_client_gets_forecast_and_context_for_symbols(predictor: 
         answer = await client.infer(predictor.url, request, model_name=MODEL)
     outputs = {output.name: output.as_numpy() for output in answer.outputs}
     stored = [window(UNIQUE_IDS[0]), window(UNIQUE_IDS[2])]
-    np.testing.assert_allclose(outputs["quantiles"], expected(np.stack([s.features for s in stored])), atol=1e-6)
+    np.testing.assert_allclose(
+        outputs["quantiles"], expected_quantiles(np.stack([s.features for s in stored])), atol=1e-6
+    )
     np.testing.assert_allclose(outputs["last_close"], [s.last_close for s in stored])
     assert outputs["candles"].shape == (2, 24, 6)
     np.testing.assert_allclose(outputs["candles"][1], stored[1].candles[-24:])
@@ -70,7 +66,9 @@ async def test_the_v1_client_gets_a_prediction_per_instance(predictor: Running) 
     assert answer["model_version"] == "1"
     assert len(answer["predictions"]) == 2
     first = answer["predictions"][0]
-    np.testing.assert_allclose(first["quantiles"], expected(window(UNIQUE_IDS[0]).features[None])[0], atol=1e-6)
+    np.testing.assert_allclose(
+        first["quantiles"], expected_quantiles(window(UNIQUE_IDS[0]).features[None])[0], atol=1e-6
+    )
     assert isinstance(first["unusual_features"], list)
     assert len(first["indicators"]) == len(first["indicator_names"]) == 12
 
@@ -82,9 +80,11 @@ async def test_the_grpc_client_gets_the_same_answer_raw_or_typed(predictor: Runn
         by_symbol = await client.infer(InferRequest(MODEL, [symbols("BTC", binary=raw)], "id-3"))
         assert await client.is_server_ready()
         assert await client.is_model_ready(MODEL)
-    np.testing.assert_allclose(by_window.outputs[0].as_numpy(), expected(ROWS), atol=1e-6)
+    np.testing.assert_allclose(by_window.outputs[0].as_numpy(), expected_quantiles(ROWS), atol=1e-6)
     assert by_window.model_version == "1"
     assert by_window.parameters["network"].string_param == "lstm"
     outputs = {output.name: output.as_numpy() for output in by_symbol.outputs}
-    np.testing.assert_allclose(outputs["quantiles"], expected(window(UNIQUE_IDS[0]).features[None]), atol=1e-6)
+    np.testing.assert_allclose(
+        outputs["quantiles"], expected_quantiles(window(UNIQUE_IDS[0]).features[None]), atol=1e-6
+    )
     assert outputs["indicators"].shape == (1, 12)
