@@ -46,7 +46,7 @@ class RemoteObjectStore:
                 obstore.put(self._store, key, data, mode="create", use_multipart=False)
         except AlreadyExistsError as error:
             raise ObjectExistsError(f"an object named {name!r} exists; objects are not overwritten here") from error
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:  # the latter: there is no such bucket
             raise self._unavailable("write", name) from error
 
     def get(self, name: str) -> bytes:
@@ -85,7 +85,7 @@ class RemoteObjectStore:
         key = checked_name(folder) if folder else None
         try:
             found = [entry["path"] for batch in obstore.list(self._store, prefix=key) for entry in batch]
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:
             raise self._unavailable("list", prefix) from error
         yield from sorted(name for name in found if name.startswith(prefix))
 
@@ -121,6 +121,6 @@ def _connect(url: str) -> "S3Store | GCSStore":
     }
     retry = {"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY_TIMEOUT}
     if parts.scheme == "gs":
-        emulator = {"base_url": endpoint, "skip_signature": True} if endpoint else {}
+        emulator = {"base_url": endpoint, "bearer_token": "emulator"} if endpoint else {}
         return GCSStore(bucket, prefix=prefix, config=emulator, client_options=client, retry_config=retry)
     return S3Store(bucket, prefix=prefix, client_options=client, retry_config=retry)
