@@ -71,7 +71,7 @@ class CryptoPredictor:
             windows = await self._lookup.get(self._index.unique_ids)
         except UnavailableError as error:
             return Health(False, error.message)
-        closed = [self._rows.closed_at(window) for window in windows if window is not None]
+        closed = [window.as_of for window in windows if window is not None]
         missing = [one for one, window in zip(self._index.unique_ids, windows, strict=True) if window is None]
         if not closed:
             return Health(

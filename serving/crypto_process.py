@@ -4,27 +4,25 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
+from feature_repo.crypto import feature_digest
+from feature_repo.online import Window, WindowReader
 from runtime.registry.factory import open_registry
 from serving.crypto_load import CryptoFamily
 from serving.lookup import WindowLookup
 from serving.metrics import PredictorMetrics
 from serving.settings import PredictorSettings
 
-if TYPE_CHECKING:
-    from feature_repo.online import Window, WindowReader
-
 
 class LateReader:
     """Makes the real reader at the first read, in the thread that reads: importing Feast takes seconds of CPU."""
 
-    def __init__(self, make: "Callable[[], WindowReader]") -> None:
+    def __init__(self, make: Callable[[], WindowReader]) -> None:
         self._make = make
         self._reader: WindowReader | None = None
         self._lock = threading.Lock()
 
-    def read(self, unique_ids: Sequence[str]) -> "list[Window | None]":
+    def read(self, unique_ids: Sequence[str]) -> list[Window | None]:
         """The latest window of each series, None where the store has none."""
         with self._lock:
             if self._reader is None:
@@ -50,7 +48,7 @@ def serve() -> None:
     PredictorServer(settings, family, open_registry, metrics).run()
 
 
-def _feast_reader() -> "WindowReader":
+def _feast_reader() -> WindowReader:
     from feature_repo.online import FeastWindowReader
 
-    return FeastWindowReader()
+    return FeastWindowReader(feature_digest())

@@ -4,24 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.crypto.indicators import INDICATOR_NAMES, price_indicators
-from components.crypto.series import Timeframe
 from feature_repo.crypto import FEATURE_NAMES, WINDOW_BARS
+from feature_repo.online import CANDLE_FIELDS, Window
 from runtime.bundle import Bundle
 from serving.errors import InvalidValueError, UnavailableError
 from serving.session import ModelRejectedError
 from serving.tensors import Tensor
-
-if TYPE_CHECKING:
-    from feature_repo.online import Window
-
-CLOSE_COLUMN = 4
-"""Column of a window's candles: epoch seconds, open, high, low, close, volume."""
 
 STATISTICS_FILE = "input_statistics.json"
 
@@ -50,14 +43,13 @@ class SeriesRows:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bars = bundle.manifest.window_bars
-        self._delta = Timeframe(bundle.manifest.timeframe).delta
         self._derived: dict[str, tuple[Window, SeriesRow]] = {}
         statistics = _statistics(bundle)
         self._mean, self._low, self._high = statistics["mean"], statistics["p001"], statistics["p999"]
         # A feature that never moved in training has no spread: whatever moves it then is far away, but finitely so.
         self._std = np.maximum(statistics["std"], 1e-6 * (1 + np.abs(self._mean)))
 
-    def row(self, unique_id: str, window: "Window") -> SeriesRow:
+    def row(self, unique_id: str, window: Window) -> SeriesRow:
         """The row of a series; derived again only when its window changed.
 
         Raises:
@@ -69,28 +61,24 @@ class SeriesRows:
             self._derived[unique_id] = kept
         return kept[1]
 
-    def closed_at(self, window: "Window") -> datetime:
-        """When the window's newest bar was complete."""
-        return _utc(window.ds) + self._delta
-
-    def _derive(self, unique_id: str, window: "Window") -> SeriesRow:
+    def _derive(self, unique_id: str, window: Window) -> SeriesRow:
         expected = (WINDOW_BARS, len(FEATURE_NAMES))
-        if window.features.shape != expected or not np.isfinite(window.features).all():
+        if window.window.shape != expected or not np.isfinite(window.window).all():
             raise UnavailableError(
                 f"the stored window of {unique_id} is unusable: expected finite values of shape {expected}, "
-                f"found shape {window.features.shape}; materialise the features again",
+                f"found shape {window.window.shape}; materialise the features again",
                 retry_after_seconds=30,
             )
-        last = window.features[-1].astype(np.float64)
+        last = window.window[-1].astype(np.float64)
         outside = np.flatnonzero((last < self._low) | (last > self._high))
         return SeriesRow(
-            window=np.ascontiguousarray(window.features[-self._bars :], np.float32),
-            as_of=rfc3339(self.closed_at(window)),
+            window=np.ascontiguousarray(window.window[-self._bars :], np.float32),
+            as_of=rfc3339(window.as_of),
             last_close=float(window.last_close),
             input_distance=float(np.abs((last - self._mean) / self._std).max()),
             unusual_features=json.dumps([FEATURE_NAMES[index] for index in outside]),
             candles=np.ascontiguousarray(window.candles, np.float64),
-            indicators=price_indicators(window.features, window.candles[:, CLOSE_COLUMN]),
+            indicators=price_indicators(window.window, window.candles[:, CANDLE_FIELDS.index("close")]),
         )
 
 
@@ -130,10 +118,6 @@ def typical_window(bundle: Bundle) -> NDArray[np.float32]:
 def rfc3339(moment: datetime) -> str:
     """`2024-01-31T13:00:00Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _statistics(bundle: Bundle) -> dict[str, NDArray[np.float64]]:

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from components.crypto.indicators import INDICATOR_NAMES
 from components.crypto.series import Series
 from feature_repo.crypto import FEATURE_NAMES
+from feature_repo.online import CANDLE_FIELDS
 from runtime.bundle import BundleManifest
 from serving.errors import unknown_name
 from serving.session import ModelRejectedError
 from serving.tensors import TensorSpec
-
-CANDLE_FIELDS = ("epoch_seconds", "open", "high", "low", "close", "volume")
 
 
 class SeriesIndex:

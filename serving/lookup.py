@@ -7,15 +7,15 @@ A window that was read again unchanged stays the same object: what was derived f
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_repo.online import CorruptWindowError, FeatureServiceMissingError, Window, WindowReader
 from runtime.logs import get_logger
 from serving.errors import UnavailableError
 
-if TYPE_CHECKING:
-    from feature_repo.online import Window, WindowReader
+PATIENCE_SECONDS = 0.5
+"""Longest wait for a read where the window kept before still serves."""
 
 logger = get_logger(__name__)
 
@@ -27,13 +27,13 @@ class WindowLookup:
         reader: The online store; may block.
         executor: Where it is called.
         ttl_seconds: How long a window is kept before the store is asked again.
-        grace_seconds: How long a window is kept in use while the store cannot be read.
+        grace_seconds: How long a window is kept in use while the store is down or slow.
         clock: Seconds that only grow.
     """
 
     def __init__(
         self,
-        reader: "WindowReader",
+        reader: WindowReader,
         executor: Executor,
         *,
         ttl_seconds: float,
@@ -49,8 +49,9 @@ class WindowLookup:
         self._awaited: dict[str, asyncio.Future[Window | None]] = {}
         self._wanted: list[str] = []
         self._pump: asyncio.Task[None] | None = None
+        self._down = False
 
-    async def get(self, unique_ids: Sequence[str]) -> list["Window | None"]:
+    async def get(self, unique_ids: Sequence[str]) -> list[Window | None]:
         """The latest window of each series, None where the store has none.
 
         Raises:
@@ -66,22 +67,20 @@ class WindowLookup:
             return [window for _, window in found]
         return await asyncio.gather(*(self._one(unique_id, oldest) for unique_id in unique_ids))
 
-    async def read_now(self, unique_ids: Sequence[str]) -> list["Window | None"]:
-        """Ask the store whatever is kept; raise UnavailableError if it cannot be read."""
-        return [await future for future in [self._await_read(unique_id) for unique_id in unique_ids]]
-
-    async def _one(self, unique_id: str, oldest: float) -> "Window | None":
+    async def _one(self, unique_id: str, oldest: float) -> Window | None:
         read_at, window = self._kept.get(unique_id, (float("-inf"), None))
         if read_at >= oldest:
             return window
+        future = asyncio.shield(self._await_read(unique_id))
+        if window is None or self._clock() - read_at > self._grace_seconds:
+            return await future
         try:
-            return await asyncio.shield(self._await_read(unique_id))
-        except UnavailableError:
-            if window is not None and self._clock() - read_at <= self._grace_seconds:
-                return window
-            raise
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await future
+        except (UnavailableError, TimeoutError):
+            return window
 
-    def _await_read(self, unique_id: str) -> "asyncio.Future[Window | None]":
+    def _await_read(self, unique_id: str) -> asyncio.Future[Window | None]:
         future = self._awaited.get(unique_id)
         if future is None:
             future = asyncio.get_running_loop().create_future()
@@ -94,21 +93,39 @@ class WindowLookup:
 
     async def _read_wanted(self) -> None:
         """Read until nothing is wanted; what was asked for meanwhile is the next read."""
-        loop = asyncio.get_running_loop()
         while self._wanted:
             batch, self._wanted = self._wanted, []
             try:
-                windows = await loop.run_in_executor(self._executor, self._reader.read, batch)
-            except Exception as error:  # noqa: BLE001 - whatever a store raises, callers are told it cannot be read
-                logger.warning("online store cannot be read", series=batch, exc_info=error)
-                self._settle(batch, error)
-            else:
-                self._keep(batch, windows)
+                await self._read(batch)
+            except CorruptWindowError:
+                for unique_id in batch:
+                    await self._read_alone(unique_id)
         self._pump = None
 
-    def _keep(self, batch: Sequence[str], windows: Iterable["Window | None"]) -> None:
+    async def _read(self, batch: Sequence[str]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            windows = await loop.run_in_executor(self._executor, self._reader.read, batch)
+            answers = list(zip(batch, windows, strict=True))
+        except CorruptWindowError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, callers are told it cannot be read
+            self._fail(batch, error)
+        else:
+            self._keep(answers)
+
+    async def _read_alone(self, unique_id: str) -> None:
+        """A series whose window is corrupt counts as missing and does not take the others with it."""
+        try:
+            await self._read([unique_id])
+        except CorruptWindowError as error:
+            logger.error("a stored window is corrupt", series=unique_id, exc_info=error)
+            self._keep([(unique_id, None)])
+
+    def _keep(self, answers: Iterable[tuple[str, Window | None]]) -> None:
         now = self._clock()
-        for unique_id, window in zip(batch, windows, strict=True):
+        self._down = False
+        for unique_id, window in answers:
             _, before = self._kept.get(unique_id, (0.0, None))
             latest = before if before is not None and window is not None and _same(before, window) else window
             self._kept[unique_id] = (now, latest)
@@ -116,11 +133,16 @@ class WindowLookup:
             if not future.done():
                 future.set_result(latest)
 
-    def _settle(self, batch: Sequence[str], error: Exception) -> None:
+    def _fail(self, batch: Sequence[str], error: Exception) -> None:
+        # A store that is down is asked every few seconds: its first refusal is worth a line, the rest are not.
+        if not self._down:
+            logger.warning("the online store cannot be read", series=list(batch), exc_info=error)
+        self._down = True
+        reason = str(error) if isinstance(error, FeatureServiceMissingError) else "the features cannot be read now"
         for unique_id in batch:
             future = self._awaited.pop(unique_id)
             if not future.done():
-                told = UnavailableError("the features cannot be read at the moment; try again", retry_after_seconds=2)
+                told = UnavailableError(reason, retry_after_seconds=2)
                 told.__cause__ = error
                 future.set_exception(told)
 
@@ -129,15 +151,15 @@ def _read_at(kept: tuple[float, object]) -> float:
     return kept[0]
 
 
-def _same(before: "Window", now: "Window") -> bool:
+def _same(before: Window, now: Window) -> bool:
     return (
         before.ds == now.ds
-        and np.array_equal(before.features, now.features, equal_nan=True)
+        and np.array_equal(before.window, now.window, equal_nan=True)
         and np.array_equal(before.candles, now.candles, equal_nan=True)
     )
 
 
-def _retrieve(future: "asyncio.Future[Window | None]") -> None:
+def _retrieve(future: asyncio.Future[Window | None]) -> None:
     """Mark the outcome as seen, since every caller that waited for it may have gone."""
     if not future.cancelled():
         future.exception()

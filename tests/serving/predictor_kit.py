@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.crypto import FEATURE_NAMES, HORIZON_BARS, QUANTILE_LEVELS, WINDOW_BARS, feature_digest
+from feature_repo.online import Window
 from runtime.bundle import Bundle, write_bundle
 from runtime.registry.port import ModelVersion, ModelVersionNotFoundError
 
@@ -19,17 +19,6 @@ SYMBOLS = ("BTC", "ETH", "SOL")
 UNIQUE_IDS = tuple(f"binance:usdm-perp:{symbol}-USDT" for symbol in SYMBOLS)
 FEATURES = len(FEATURE_NAMES)
 LEVELS = len(QUANTILE_LEVELS)
-
-
-@dataclass(frozen=True)
-class StoredWindow:
-    """A window as the online store gives it."""
-
-    unique_id: str
-    ds: datetime
-    features: NDArray[np.float32]
-    candles: NDArray[np.float64]
-    last_close: float
 
 
 def onnx_forecaster(
@@ -154,7 +143,7 @@ def make_bundle(
     return write_bundle(folder, files, manifest)
 
 
-def window(unique_id: str, *, ds: datetime | None = None, seed: int = 0) -> StoredWindow:
+def window(unique_id: str, *, ds: datetime | None = None, seed: int = 0) -> Window:
     """A window of plausible candles and features; the same arguments give the same window."""
     random = np.random.default_rng([seed, *unique_id.encode()])
     last = ds or datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
@@ -162,7 +151,7 @@ def window(unique_id: str, *, ds: datetime | None = None, seed: int = 0) -> Stor
     epochs = last.timestamp() - 3600 * np.arange(WINDOW_BARS - 1, -1, -1)
     candles = np.stack([epochs, closes, closes * 1.01, closes * 0.99, closes, np.full(WINDOW_BARS, 5.0)], axis=1)
     features = random.normal(0, 1, (WINDOW_BARS, FEATURES)).astype(np.float32)
-    return StoredWindow(unique_id, last, features, candles, float(closes[-1]))
+    return Window(unique_id, last, features, candles, float(closes[-1]))
 
 
 class FolderWindows:
@@ -172,13 +161,13 @@ class FolderWindows:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def put(self, stored: StoredWindow) -> None:
+    def put(self, stored: Window) -> None:
         """Store a window, as a materialisation does."""
         partial = self.folder / "partial.npz"
         np.savez(
             partial,
             ds=np.array(stored.ds.timestamp()),
-            features=stored.features,
+            window=stored.window,
             candles=stored.candles,
             last_close=np.array(stored.last_close),
         )
@@ -189,7 +178,7 @@ class FolderWindows:
         for unique_id in unique_ids:
             self.put(window(unique_id, **arguments))  # type: ignore[arg-type]
 
-    def read(self, unique_ids: Sequence[str]) -> list[StoredWindow | None]:
+    def read(self, unique_ids: Sequence[str]) -> list[Window | None]:
         """The reader's side."""
         slow = self.folder / "slow"
         if slow.exists():
@@ -198,15 +187,15 @@ class FolderWindows:
             raise ConnectionError("secret-host:6379 refused the connection")
         return [self._read(unique_id) for unique_id in unique_ids]
 
-    def _read(self, unique_id: str) -> StoredWindow | None:
+    def _read(self, unique_id: str) -> Window | None:
         file = self._file(unique_id)
         if not file.exists():
             return None
         with np.load(file) as stored:
-            return StoredWindow(
+            return Window(
                 unique_id,
                 datetime.fromtimestamp(float(stored["ds"]), UTC),
-                stored["features"],
+                stored["window"],
                 stored["candles"],
                 float(stored["last_close"]),
             )

@@ -47,7 +47,7 @@ async def test_the_rest_client_gets_forecast_and_context_for_symbols(predictor: 
     outputs = {output.name: output.as_numpy() for output in answer.outputs}
     stored = [window(UNIQUE_IDS[0]), window(UNIQUE_IDS[2])]
     np.testing.assert_allclose(
-        outputs["quantiles"], expected_quantiles(np.stack([s.features for s in stored])), atol=1e-6
+        outputs["quantiles"], expected_quantiles(np.stack([s.window for s in stored])), atol=1e-6
     )
     np.testing.assert_allclose(outputs["last_close"], [s.last_close for s in stored])
     assert outputs["candles"].shape == (2, 24, 6)
@@ -66,9 +66,7 @@ async def test_the_v1_client_gets_a_prediction_per_instance(predictor: Running) 
     assert answer["model_version"] == "1"
     assert len(answer["predictions"]) == 2
     first = answer["predictions"][0]
-    np.testing.assert_allclose(
-        first["quantiles"], expected_quantiles(window(UNIQUE_IDS[0]).features[None])[0], atol=1e-6
-    )
+    np.testing.assert_allclose(first["quantiles"], expected_quantiles(window(UNIQUE_IDS[0]).window[None])[0], atol=1e-6)
     assert isinstance(first["unusual_features"], list)
     assert len(first["indicators"]) == len(first["indicator_names"]) == 12
 
@@ -84,7 +82,5 @@ async def test_the_grpc_client_gets_the_same_answer_raw_or_typed(predictor: Runn
     assert by_window.model_version == "1"
     assert by_window.parameters["network"].string_param == "lstm"
     outputs = {output.name: output.as_numpy() for output in by_symbol.outputs}
-    np.testing.assert_allclose(
-        outputs["quantiles"], expected_quantiles(window(UNIQUE_IDS[0]).features[None]), atol=1e-6
-    )
+    np.testing.assert_allclose(outputs["quantiles"], expected_quantiles(window(UNIQUE_IDS[0]).window[None]), atol=1e-6)
     assert outputs["indicators"].shape == (1, 12)
