@@ -29,13 +29,13 @@ class LocalCopies:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     def last_served(self) -> Copy | None:
         """The version served last, verified; None where there is none or it was damaged."""
         try:
-            note = json.loads((self._root / SERVED).read_bytes())
-            version, folder = str(note["version"]), self._root / str(note["folder"])
+            note = json.loads((self.root / SERVED).read_bytes())
+            version, folder = str(note["version"]), self.root / str(note["folder"])
             return Copy(version, read_bundle(folder))
         except FileNotFoundError:
             return None
@@ -58,7 +58,7 @@ class LocalCopies:
 
     def incoming(self, version: str) -> Path:
         """An empty folder to download into, this process's alone."""
-        folder = self._root / f"incoming-{version}-{os.getpid()}"
+        folder = self.root / f"incoming-{version}-{os.getpid()}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
@@ -75,12 +75,12 @@ class LocalCopies:
         """Note that this version is served, durably, and forget others but the one before."""
         note = {"version": copy.version, "folder": copy.bundle.path.name, "bundle_digest": copy.bundle.digest}
         before = self._noted_folder()
-        partial = self._root / f"{SERVED}.{os.getpid()}"
+        partial = self.root / f"{SERVED}.{os.getpid()}"
         with partial.open("w") as stream:
             json.dump(note, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        partial.replace(self._root / SERVED)
+        partial.replace(self.root / SERVED)
         self._prune({copy.bundle.path.name, before})
 
     def discard(self, folder: Path) -> None:
@@ -88,15 +88,15 @@ class LocalCopies:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _folder(self, version: str, digest: str) -> Path:
-        return self._root / f"{version}-{digest[:16]}"
+        return self.root / f"{version}-{digest[:16]}"
 
     def _noted_folder(self) -> str:
         try:
-            return str(json.loads((self._root / SERVED).read_bytes())["folder"])
+            return str(json.loads((self.root / SERVED).read_bytes())["folder"])
         except (OSError, ValueError, KeyError, TypeError):
             return ""
 
     def _prune(self, keep: set[str]) -> None:
-        for folder in self._root.iterdir():
+        for folder in self.root.iterdir():
             if folder.is_dir() and folder.name not in keep and not folder.name.startswith("incoming-"):
                 shutil.rmtree(folder, ignore_errors=True)

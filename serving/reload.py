@@ -121,7 +121,7 @@ class Watcher:
             copy = await self._off_loop(self._fetch, target)
             predictor = await self._off_loop(self._family.load, copy.bundle, copy.version)
         except (ModelRejectedError, BundleError) as error:
-            self._refuse(key, str(error))
+            self._refuse(key, str(error).replace(f"{self._copies.root}/", ""))
             logger.error("a version is refused", version=target.version, exc_info=error)
             return
         except Exception as error:  # noqa: BLE001 - a download fails in as many ways as there are stores
