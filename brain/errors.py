@@ -32,9 +32,18 @@ def install(app: "FastAPI") -> None:
         found = error.errors() if isinstance(error, RequestValidationError) else ()
         return to_response(invalid(found), current_request_id())
 
+    async def on_fault(_request: "Request", _error: Exception) -> "Response":
+        return to_response(internal_error(), current_request_id())
+
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(Exception, on_fault)
+
+
+def internal_error() -> Problem:
+    """A 500 that says nothing of the fault; its request id leads to the log."""
+    return Problem(500, detail="the gateway failed while answering; its log says why under this request id")
 
 
 def invalid(found: Sequence[Mapping[str, object]]) -> Problem:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 
 from brain.deadline import TIMEOUT_HEADER, Deadline, requested_timeout
+from brain.errors import internal_error
 from brain.security.auth import Authenticator, unauthorized
 from brain.security.limits import RateLimiter
 from brain.security.origins import OriginPolicy
@@ -79,7 +80,7 @@ class AnswerMiddleware:
             except Exception as error:  # noqa: BLE001 - the last place that can turn a fault into an answer
                 _log.error("unhandled error", exc_info=error, method=scope["method"], path=scope["path"])
                 if not status:
-                    await send_wire(send_guarded, internal_error())
+                    await send_wire(send_guarded, render(internal_error(), current_request_id()))
         self._record(scope, status, time.perf_counter() - begun)
 
     def _record(self, scope: "Scope", status: int, seconds: float) -> None:
@@ -190,12 +191,6 @@ class DeadlineMiddleware:
                 raise
             detail = f"the request was not answered within {seconds:g} s; send its body faster or allow more time"
             await send_wire(send, render(Problem(504, detail=detail), current_request_id()))
-
-
-def internal_error() -> WireResponse:
-    """A 500 that carries the request's id and nothing of the fault."""
-    detail = "the gateway failed while answering; its log says why under this request id"
-    return render(Problem(500, detail=detail), current_request_id())
 
 
 def route_template(scope: "Scope") -> str:

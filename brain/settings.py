@@ -129,6 +129,17 @@ class BrainSettings(BaseSettings):
             Timeframe(name)
         return value
 
+    @field_validator("rate_limit", "predict_rate_limit", "login_rate_limit")
+    @classmethod
+    def _readable_limit(cls, value: str) -> str:
+        from limits import parse
+
+        try:
+            parse(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no rate limit; write one such as '600/minute'") from error
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _supported_database(cls, value: SecretStr) -> SecretStr:

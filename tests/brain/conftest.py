@@ -8,16 +8,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
 
+from brain.app import create_app
+from brain.security.keys import ApiKey, open_key_store
+from brain.services import build_services, running
+from brain.settings import BrainSettings
+from runtime.api_keys import generate_key, hash_key
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-SPEC_BODY = {"symbol": "BTC", "timeframe": "1h", "prediction_horizon": 24}
 
 
 def _load(name: str) -> ModuleType:
@@ -153,3 +160,48 @@ def client(gateway: Gateway) -> Iterator[httpx.Client]:
     """Asks the file's gateway."""
     with gateway.client() as opened:
         yield opened
+
+
+@dataclass
+class InProcess:
+    """A gateway within the test's own process: the same application, asked without a socket."""
+
+    client: httpx.AsyncClient
+    services: Any
+
+    def create_key(self, *scopes: str, days: float | None = None) -> str:
+        """Keep a new key and return its plain text."""
+        plain, digest = generate_key()
+        now = datetime.now(UTC)
+        ends = None if days is None else now + timedelta(days=days)
+        key = ApiKey(f"key_{digest[:12]}", "test", frozenset(scopes), now, ends)
+        self.services.keys.add(key, digest)
+        return plain
+
+    @staticmethod
+    def id_of(plain: str) -> str:
+        return f"key_{hash_key(plain)[:12]}"
+
+
+@pytest.fixture
+async def open_gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """A function that opens a gateway in this process: `await open_gateway(predictor_url, **settings)`."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(predictor_url: str = "http://127.0.0.1:9", **settings: Any) -> InProcess:
+            given = {
+                "crypto_predictors": {"1h": predictor_url},
+                "mlflow_url": predictor_url,
+                "database_url": f"sqlite:///{tmp_path / 'brain.db'}",
+                "session_secret": "s" * 40,
+                "status_cache_seconds": 0,
+                **settings,
+            }
+            chosen = BrainSettings(_env_file=None, **given)
+            services = build_services(chosen, open_key_store(chosen.resolved_database_url))
+            await stack.enter_async_context(running(services))
+            transport = httpx.ASGITransport(create_app(services), client=("127.0.0.1", 50_000))
+            client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
+            return InProcess(await stack.enter_async_context(client), services)
+
+        yield start
