@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from components.crypto.candles.port import (
     CandlePage,
@@ -25,6 +25,9 @@ from components.crypto.candles.port import (
 from components.crypto.candles.retry import Pacer, TransientSourceError, parse_retry_after, with_retries
 from components.crypto.candles.settings import CandleSettings
 from components.crypto.series import Market, Series, Timeframe
+
+if TYPE_CHECKING:
+    from coingecko_sdk import AsyncCoingecko
 
 T = TypeVar("T")
 
@@ -165,7 +168,7 @@ class CoinGeckoSource:
         return await with_retries(self.name, self._settings, attempt)
 
 
-def _client(settings: CandleSettings, url: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the SDK is not followed by mypy
+def _client(settings: CandleSettings, url: str) -> "AsyncCoingecko":
     from coingecko_sdk import AsyncCoingecko
 
     pro = settings.coingecko_pro_api_key.get_secret_value() or None

@@ -5,7 +5,7 @@ import importlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from components.crypto.candles.port import (
@@ -20,6 +20,9 @@ from components.crypto.candles.port import (
 from components.crypto.candles.retry import TransientSourceError, parse_retry_after, with_retries
 from components.crypto.candles.settings import CandleSettings
 from components.crypto.series import Market, Series, Timeframe
+
+if TYPE_CHECKING:
+    from ccxt.async_support.base.exchange import Exchange
 
 T = TypeVar("T")
 
@@ -160,7 +163,7 @@ class ExchangeSource:
         return await with_retries(self.name, self._settings, attempt)
 
 
-def _client(settings: CandleSettings):  # type: ignore[no-untyped-def]  # noqa: ANN202 - ccxt has no types
+def _client(settings: CandleSettings) -> "Exchange":
     ccxt = importlib.import_module("ccxt.async_support")
     if settings.exchange_id not in ccxt.exchanges:
         hint = nearest_hint(settings.exchange_id, ccxt.exchanges)
