@@ -1,0 +1,129 @@
+"""From a candidate folder, which a family's training leaves, to a sealed bundle."""
+
+import hashlib
+import json
+import platform
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from components.release.errors import CandidateFolderError
+from components.release.model_card import model_card
+from runtime.bundle import Bundle, write_bundle
+from runtime.revision import code_digest, code_revision
+
+CANDIDATE = "candidate.json"
+MODEL = "model.onnx"
+
+Parameter = bool | int | float | str | None
+
+_FILES = (MODEL, "input_statistics.json", "calibration.json")
+_ENVIRONMENT = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "scikit-learn", "torch", "xgboost")
+_UNRELATED_TO_CONTENT = frozenset({"created_at", "code_revision", "code_digest", "environment"})
+
+
+class Candidate(BaseModel):
+    """What training says of a candidate in `candidate.json`; further fields are kept out of the bundle."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    network: str
+    timeframe: str
+    market: str
+    symbols: tuple[str, ...]
+    horizon_bars: int
+    window_bars: int
+    quantile_levels: tuple[float, ...]
+    feature_names: tuple[str, ...]
+    feature_digest: str
+    data_digest: str
+    baseline: bool = False
+    metrics: Mapping[str, float] = Field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = Field(
+        default_factory=dict, validation_alias=AliasChoices("parameters", "params")
+    )
+    seconds: float = 0.0
+
+
+def read_candidate(folder: Path) -> Candidate:
+    """Read a candidate's description and check that its files are there.
+
+    Raises:
+        CandidateFolderError: Something is missing or cannot be read; names it.
+    """
+    missing = [name for name in (*_FILES, CANDIDATE) if not (folder / name).is_file()]
+    if missing:
+        raise CandidateFolderError(f"{folder} is no finished candidate, it lacks {', '.join(missing)}; train it again")
+    try:
+        return Candidate.model_validate_json((folder / CANDIDATE).read_bytes())
+    except ValidationError as error:
+        raise CandidateFolderError(f"{folder / CANDIDATE} cannot be read: {error}") from error
+
+
+def make_bundle(
+    candidate: Path,
+    output: Path,
+    *,
+    family: str,
+    name: str,
+    report_html: Path,
+    evaluation: Mapping[str, float] | None = None,
+) -> Bundle:
+    """Seal a candidate as a bundle, with its report and a model card.
+
+    Args:
+        candidate: The folder that training left.
+        output: The bundle's folder; must not exist.
+        family: Such as `crypto`.
+        name: The registered model it is to be a version of, such as `crypto-forecast-1h`.
+        report_html: The evaluation it was scored in.
+        evaluation: Its scores on held-out rows, for the card and the manifest.
+
+    Raises:
+        CandidateFolderError: The candidate is unfinished.
+        BundleError: `output` exists.
+    """
+    described = read_candidate(candidate)
+    if not report_html.is_file():
+        raise CandidateFolderError(f"there is no evaluation report at {report_html}; evaluate the candidate first")
+    scores = {key: float(value) for key, value in sorted((evaluation or {}).items())}
+    manifest: dict[str, object] = {
+        **described.model_dump(exclude={"seconds"}),
+        "family": family,
+        "name": name,
+        "evaluation": scores,
+        "environment": environment(),
+        "code_revision": code_revision(),
+        "code_digest": code_digest(),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        card = Path(scratch) / "model_card.md"
+        card.write_text(model_card(described, family=family, name=name, evaluation=scores))
+        files = {file: candidate / file for file in _FILES}
+        return write_bundle(output, {**files, "report.html": report_html, "model_card.md": card}, manifest)
+
+
+def content_digest(bundle: Bundle) -> str:
+    """SHA-256 of what the bundle holds, leaving out when and where it was sealed.
+
+    A step that is run again after a kill seals the same candidate at another time; this tells that it is the same.
+    """
+    manifest = bundle.manifest.model_dump(mode="json")
+    content = {key: value for key, value in manifest.items() if key not in _UNRELATED_TO_CONTENT}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def environment() -> dict[str, str]:
+    """Python, platform and the versions of the numerical libraries that are installed here."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _ENVIRONMENT:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
