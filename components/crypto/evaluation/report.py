@@ -73,7 +73,7 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
 
 def _summary(evaluation: Evaluation) -> list[_Row]:
     palette = plots.colours(evaluation.scores)
-    ordered = sorted(evaluation.scores, key=lambda s: s.estimates["relative_pinball"].value)
+    ordered = sorted(evaluation.scores, key=lambda s: s.estimates["pinball"].value)
     return [
         _Row(
             name=s.contender.name,

@@ -53,8 +53,8 @@ class EvaluationReport:
     """What an evaluation found.
 
     Attributes:
-        winner: The candidate with the least relative pinball loss; no champion and no baseline, unless HAR is a
-            candidate.
+        winner: The candidate with the least mean of the losses table, as the release room reckons; no champion and no
+            baseline, unless HAR is a candidate.
         metrics: Flat, `<contender>/<score>`, `_low` and `_high` for the interval's ends, and
             `<contender>/relative_pinball_<SYMBOL>_<h>` by cell.
         champion_reason: Why the champion could not be compared; empty where it was, or where there is none.
@@ -113,6 +113,7 @@ def evaluate_candidates(
         DatasetError: The table is not a feature table.
         SplitError: The history is too short.
         BaselineError: It is too short for a baseline.
+        BootstrapError: The slice holds fewer than two time blocks.
     """
     started = time.perf_counter()
     if not candidates:
@@ -134,7 +135,7 @@ def evaluate_candidates(
     )
     scores = _score_all(contenders, rows, settings.resamples)
     ranked = [s for s in scores if s.contender.kind == "candidate"]
-    winner = min(ranked, key=lambda s: s.estimates["relative_pinball"].value).contender.name
+    winner = min(ranked, key=lambda s: s.estimates["pinball"].value).contender.name
     output.mkdir(parents=True, exist_ok=True)
     _write_losses(output / LOSSES, scores, rows, dataset)
     metrics = _flat(scores, dataset)

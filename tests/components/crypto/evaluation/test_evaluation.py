@@ -88,6 +88,18 @@ def test_the_page_needs_nothing_but_itself_and_its_pictures_are_whole(report: Ev
         assert ElementTree.fromstring(base64.b64decode(picture)).tag.endswith("svg")
 
 
+def test_another_slice_can_be_scored_in_full(features: Path, dataset: Dataset, har: Path, tmp_path: Path) -> None:
+    found = evaluate_candidates(
+        features, {"har": har}, tmp_path / "out", slice="stop", profile="full", baselines=("garch",), stride_bars=5
+    )
+    table = pq.read_table(found.losses).to_pandas()
+    stop = dataset.split().stop
+    assert set(table["candidate"]) == {"har", "unconditional", "garch"}
+    assert stop.start <= table["ds"].min()
+    assert table["ds"].max() < stop.end
+    assert set(table["ds"].sort_values().drop_duplicates().diff().dropna().dt.total_seconds()) == {5 * 3600.0}
+
+
 def test_a_champion_alike_is_scored_on_the_same_rows(
     features: Path, har: Path, overconfident: Path, champion: Callable[..., Path], tmp_path: Path
 ) -> None:
