@@ -75,6 +75,7 @@ def environment(local: LocalSettings, runtime: RuntimeSettings, inherited: Mappi
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),
         "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
         "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(state / "tmp"),
         "TORCHINDUCTOR_CACHE_DIR": str(cache / "torch"),
         "XDG_CACHE_HOME": str(cache),
         "XDG_CONFIG_HOME": str(state / "config"),

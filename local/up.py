@@ -71,6 +71,7 @@ def up(platform: Platform) -> dict[str, object]:
         LaunchError: A part did not become ready in time, or the first training run failed.
     """
     state_dir = platform.runtime.state_dir.resolve()
+    (state_dir / "tmp").mkdir(parents=True, exist_ok=True)
     with process_lock(state_dir / "run" / "up.lock", "make up"):
         _ensure_supervisor(platform)
         _start(platform, "mlflow")
