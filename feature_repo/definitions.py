@@ -9,6 +9,7 @@ from feast.types import Bytes, Float32, Float64
 
 from feature_repo import names
 from feature_repo.crypto import BAR_SECONDS, FEATURES
+from feature_repo.names import ASOF_STORE
 from feature_repo.store import FeatureStoreConfigError, offline_location, state_folder
 
 
@@ -67,7 +68,7 @@ def offline_source(config: RepoConfig, view: str) -> DataSource:
     """
     kind = config.offline_store.type
     common = {"name": f"{view}_source", "timestamp_field": names.EVENT_TIME}
-    if kind == "duckdb":
+    if kind in (ASOF_STORE, "duckdb"):
         return FileSource(
             path=str(state_folder() / "offline" / f"{view}.parquet"), file_format=ParquetFormat(), **common
         )

@@ -5,6 +5,9 @@ from feature_repo.crypto import feature_digest
 PROJECT = "ai_orchestration"
 SERIES_ENTITY = "series"
 SERIES_KEY = "unique_id"
+ASOF_STORE = "feature_repo.asof_store.AsOfDuckDBOfflineStore"
+"""Type of the local profile's offline store."""
+
 EVENT_TIME = "as_of"
 """A row's event time is the moment from which it is known: the close of its bar."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feature_repo.names import ASOF_STORE
 from feature_repo.store import FeatureStoreConfigError, offline_location, state_folder
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def write_offline(store: "FeatureStore", view: str, rows: "pa.Table") -> None:
     """
     kind = store.config.offline_store.type
     writers: dict[str, Callable[[str, pa.Table], None]] = {
+        ASOF_STORE: _replace_file,
         "duckdb": _replace_file,
         "bigquery": _replace_table,
         "spark": _replace_object,

@@ -1,6 +1,7 @@
 """The training set, read point in time from the feature store."""
 
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,11 +64,13 @@ def read_training_features(
     with writing(store, "read a training set"):
         apply(store)
         publish_rows(store, read_features(features))
-        job = store.get_historical_features(
-            entity_df=moments[[names.SERIES_KEY, "event_timestamp"]].copy(),
-            features=store.get_feature_service(names.training_service()),
-        )
-        found = job.to_arrow()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            job = store.get_historical_features(
+                entity_df=moments[[names.SERIES_KEY, "event_timestamp"]].copy(),
+                features=store.get_feature_service(names.training_service()),
+            )
+            found = job.to_arrow()
     table = _as_published(found, moments)
     table = table.replace_schema_metadata({DIGEST_KEY: feature_digest().encode()})
     output.parent.mkdir(parents=True, exist_ok=True)
