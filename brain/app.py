@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from brain import errors
 from brain.api import crypto, health
@@ -39,8 +39,7 @@ TAGS: list[dict[str, object]] = [
 def create_app(services: Services) -> "ASGIApp":
     """Build the whole application: routes within, and around them what every request passes."""
     settings = services.settings
-    registry = CollectorRegistry()
-    api = create_api(services, registry)
+    api = create_api(services)
     app: ASGIApp = DeadlineMiddleware(api, settings.default_timeout_seconds)
     app = BodyLimitMiddleware(app, settings.body_limit_bytes)
     app = GateMiddleware(
@@ -50,11 +49,11 @@ def create_app(services: Services) -> "ASGIApp":
         limiter=services.limiter,
         open_paths=frozenset() if settings.metrics_require_key else frozenset({"/metrics"}),
     )
-    app = AnswerMiddleware(app, HttpMetrics("gateway", registry), access_log=settings.access_log)
+    app = AnswerMiddleware(app, HttpMetrics("gateway", services.registry), access_log=settings.access_log)
     return RequestContextMiddleware(app)
 
 
-def create_api(services: Services, registry: CollectorRegistry) -> FastAPI:
+def create_api(services: Services) -> FastAPI:
     """The routes alone, as the API's description shows them."""
 
     @asynccontextmanager
@@ -73,16 +72,15 @@ def create_api(services: Services, registry: CollectorRegistry) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=services.registry)
     api.state.services = services
-    api.state.registry = registry
     api.state.board = StatusBoard(services)
-    api.include_router(health.router)
-    api.include_router(crypto.router)
+    areas = (health.router, crypto.router)
+    for area in areas:
+        api.include_router(area)
     pages.mount(api)
-    errors.install(api)
+    errors.install(api, [getattr(route, "path", "") for area in areas for route in area.routes])
     _describe(api)
     return api
 

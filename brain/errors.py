@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 MAX_SHOWN_CHARACTERS = 80
 
 
-def install(app: "FastAPI") -> None:
-    """Make `app` answer its errors as problems."""
+def install(app: "FastAPI", paths: Sequence[str]) -> None:
+    """Make `app` answer its errors as problems; `paths` are those that an unknown one may have been meant for."""
 
     async def on_problem(_request: "Request", error: Exception) -> "Response":
         return to_response(error if isinstance(error, Problem) else Problem(500), current_request_id())
 
     async def on_http(request: "Request", error: Exception) -> "Response":
         found = error if isinstance(error, HTTPException) else HTTPException(500)
-        return to_response(_of_http(app, request, found), current_request_id())
+        return to_response(_of_http(paths, request, found), current_request_id())
 
     async def on_invalid(_request: "Request", error: Exception) -> "Response":
         found = error.errors() if isinstance(error, RequestValidationError) else ()
@@ -78,10 +78,9 @@ def _field_error(error: Mapping[str, object]) -> FieldError:
     return FieldError("", f"{place} parameter {'/'.join(map(str, rest))!r}: {message}")
 
 
-def _of_http(app: "FastAPI", request: "Request", error: HTTPException) -> Problem:
+def _of_http(paths: Sequence[str], request: "Request", error: HTTPException) -> Problem:
     headers = dict(error.headers or {})
     if error.status_code == 404:
-        paths = [path for path in (getattr(route, "path", "") for route in app.routes) if path]
         close = nearest(request.url.path, paths)
         hint = f"; did you mean {close}?" if close else "."
         shown_path = request.url.path[:MAX_SHOWN_CHARACTERS]

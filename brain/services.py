@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
+from prometheus_client import CollectorRegistry, Histogram
 from starlette.requests import Request
 
 from brain.clients.breaker import Breaker
@@ -18,6 +19,7 @@ from brain.security.limits import RateLimiter
 from brain.security.sessions import Sessions
 from brain.settings import BrainSettings
 from components.crypto.series import Timeframe
+from runtime.metrics import LATENCY_BUCKETS_SECONDS
 
 
 @dataclass
@@ -34,6 +36,9 @@ class Services:
     """By timeframe."""
 
     mlflow: Upstream
+    registry: CollectorRegistry
+    """Every metric of this gateway."""
+
     started_at: float = field(default_factory=time.time)
     draining: bool = False
 
@@ -46,6 +51,31 @@ def services_of(request: Request) -> Services:
 
 def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
     """Wire the parts together; nothing is asked or opened yet."""
+    registry = CollectorRegistry()
+    seconds = Histogram(
+        "brain_upstream_seconds",
+        "Seconds of calls to the processes behind the gateway, retries included.",
+        ("service", "outcome"),
+        buckets=LATENCY_BUCKETS_SECONDS,
+        registry=registry,
+    )
+
+    def upstream(name: str, url: str, api_key: str = "") -> Upstream:
+        return Upstream(
+            name,
+            url,
+            http,
+            attempts=settings.upstream_attempts,
+            breaker=Breaker(settings.breaker_failures, settings.breaker_open_seconds),
+            api_key=api_key,
+            observe=lambda service, outcome, taken: seconds.labels(service, outcome).observe(taken),
+        )
+
+    def predictor(name: str, url: str) -> CryptoPredictor:
+        key = settings.predictor_api_key.get_secret_value()
+        client = KServeClient(upstream(f"the crypto predictor ({name})", url, key))
+        return CryptoPredictor(Timeframe(name), client)
+
     http = httpx.AsyncClient(
         timeout=httpx.Timeout(None, connect=settings.connect_timeout_seconds),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.upstream_connections),
@@ -71,10 +101,9 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         ),
         limiter=RateLimiter(limits, settings.redis_url.get_secret_value()),
         http=http,
-        predictors={
-            name: _predictor(name, str(url), http, settings) for name, url in settings.crypto_predictors.items()
-        },
-        mlflow=_upstream("MLflow", settings.resolved_mlflow_url, http, settings),
+        predictors={name: predictor(name, str(url)) for name, url in settings.crypto_predictors.items()},
+        mlflow=upstream("MLflow", settings.resolved_mlflow_url),
+        registry=registry,
     )
 
 
@@ -86,14 +115,3 @@ async def running(services: Services) -> AsyncIterator[None]:
     finally:
         await services.http.aclose()
         services.keys.close()
-
-
-def _predictor(name: str, url: str, http: httpx.AsyncClient, settings: BrainSettings) -> CryptoPredictor:
-    key = settings.predictor_api_key.get_secret_value()
-    upstream = _upstream(f"the crypto predictor ({name})", url, http, settings, api_key=key)
-    return CryptoPredictor(Timeframe(name), KServeClient(upstream))
-
-
-def _upstream(name: str, url: str, http: httpx.AsyncClient, settings: BrainSettings, *, api_key: str = "") -> Upstream:
-    breaker = Breaker(settings.breaker_failures, settings.breaker_open_seconds)
-    return Upstream(name, url, http, attempts=settings.upstream_attempts, breaker=breaker, api_key=api_key)

@@ -69,5 +69,5 @@ async def metrics(request: Request) -> Response:
     services = services_of(request)
     if services.settings.metrics_require_key:
         require(request, "status")
-    body, content_type = await to_thread.run_sync(exposition, request.app.state.registry)
+    body, content_type = await to_thread.run_sync(exposition, services.registry)
     return Response(body, headers={"Content-Type": content_type})

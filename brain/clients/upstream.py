@@ -3,7 +3,8 @@
 import asyncio
 import math
 import random
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -22,6 +23,8 @@ from runtime.tracing import outgoing_headers
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 BACKOFF_SECONDS = 0.05
+
+Observer = Callable[[str, str, float], None]
 
 _MAX_REASON_CHARACTERS = 300
 _MAX_RETRY_AFTER_SECONDS = 60
@@ -47,11 +50,21 @@ class Upstream:
         attempts: How often a call is made while connections fail.
         breaker: Counts this service's failures.
         api_key: Sent as a bearer token; empty sends none.
+        observe: Told the service, the outcome (`ok`, a status, `failed`) and the seconds of every call.
     """
 
     def __init__(
-        self, name: str, base_url: str, http: httpx.AsyncClient, *, attempts: int, breaker: Breaker, api_key: str = ""
+        self,
+        name: str,
+        base_url: str,
+        http: httpx.AsyncClient,
+        *,
+        attempts: int,
+        breaker: Breaker,
+        api_key: str = "",
+        observe: Observer = lambda _service, _outcome, _seconds: None,
     ) -> None:
+        self._observe = observe
         self._authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.name = name
         self.base_url = base_url.rstrip("/")
@@ -60,7 +73,7 @@ class Upstream:
         self._attempts = attempts
 
     async def call(self, method: str, path: str, deadline: Deadline, *, body: bytes | None = None) -> Answer:
-        """Make one idempotent call and return its answer.
+        """Make one idempotent call, with whatever tries it needs, and return its answer.
 
         Raises:
             UpstreamUnavailableError: No connection, the breaker is open, or it answered 429 or 503.
@@ -68,6 +81,19 @@ class Upstream:
             UpstreamRefusedError: Another 4xx.
             UpstreamProtocolError: Another status, or an answer that is too large or broken off.
         """
+        begun = time.perf_counter()
+        outcome = "failed"
+        try:
+            answer = await self._guarded(method, path, deadline, body)
+            outcome = "ok"
+            return answer
+        except UpstreamError as error:
+            outcome = str(error.status)
+            raise
+        finally:
+            self._observe(self.name, outcome, time.perf_counter() - begun)
+
+    async def _guarded(self, method: str, path: str, deadline: Deadline, body: bytes | None) -> Answer:
         waiting = self.breaker.admit()
         if waiting > 0:
             raise UpstreamUnavailableError(self.name, "its last calls all failed", max(1, math.ceil(waiting)))
