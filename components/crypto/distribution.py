@@ -10,9 +10,10 @@ Equal neighbours are a point of positive probability. Only the standard library 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from statistics import NormalDist
+from typing import NamedTuple
 
 INTERVAL_PERCENTS = (50, 80, 95)
 
@@ -23,8 +24,7 @@ class DistributionError(ValueError):
     """The quantiles or the price are not those of a forecast."""
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(NamedTuple):
     """The straight piece of g from the score `start` to `end`, through (`score`, `value`)."""
 
     start: float
@@ -81,7 +81,7 @@ class ReturnDistribution:
 
     @cached_property
     def _pieces(self) -> tuple["_Piece", ...]:
-        points = [(_NORMAL.inv_cdf(level), q) for level, q in zip(self.levels, self.quantiles, strict=True)]
+        points = [(_score(level), q) for level, q in zip(self.levels, self.quantiles, strict=True)]
         last = len(points) - 2
         return tuple(
             _Piece(
@@ -100,7 +100,7 @@ class ReturnDistribution:
             raise DistributionError(f"a level must lie strictly between 0 and 1, got {level}")
         if level in self.levels:
             return self.quantiles[self.levels.index(level)]
-        score = _NORMAL.inv_cdf(level)
+        score = _score(level)
         return next(piece for piece in self._pieces if score <= piece.end).at(score)
 
     def probability_at_most(self, value: float) -> float:
@@ -173,6 +173,12 @@ def _price(last_price: float, log_return: float) -> float:
         raise DistributionError(f"a log return of {log_return} gives no finite price") from error
 
 
+@lru_cache(maxsize=256)
+def _score(level: float) -> float:
+    return _NORMAL.inv_cdf(level)
+
+
+@lru_cache(maxsize=256)
 def _pdf(score: float) -> float:
     return math.exp(-0.5 * score * score) / math.sqrt(2.0 * math.pi) if math.isfinite(score) else 0.0
 
