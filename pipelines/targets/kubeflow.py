@@ -61,7 +61,7 @@ class KubeflowTarget:
         with self._package(pipeline) as package, self._session() as (client, namespace):
             accepted = client.create_run_from_pipeline_package(
                 str(package),
-                arguments=dict(arguments),
+                arguments={**pipeline.cluster_arguments, **arguments},
                 run_name=f"{pipeline.name}-{uuid4().hex[:8]}",
                 experiment_name=self._settings.experiment,
                 namespace=namespace,
@@ -85,7 +85,7 @@ class KubeflowTarget:
                 cron_expression=expression,
                 max_concurrency=1,
                 no_catchup=True,
-                params=dict(arguments),
+                params={**pipeline.cluster_arguments, **arguments},
                 pipeline_package_path=str(package),
                 enable_caching=False,
                 service_account=self._settings.service_account or None,

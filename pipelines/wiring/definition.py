@@ -26,6 +26,8 @@ class Pipeline:
     """Five cron fields, UTC: when `schedule` runs it unless told otherwise."""
     choices: Mapping[str, Collection[object]] = field(default_factory=dict)
     """Parameter → the values it may take; a parameter that is not named takes any value of its type."""
+    cluster_arguments: Mapping[str, str] = field(default_factory=dict)
+    """Parameter → its value on a Kubernetes cluster unless told otherwise."""
 
     @property
     def summary(self) -> str:
@@ -39,12 +41,18 @@ class Pipeline:
 
 
 def pipeline(
-    *, name: str, cron: str, choices: Mapping[str, Collection[object]] | None = None
+    *,
+    name: str,
+    cron: str,
+    choices: Mapping[str, Collection[object]] | None = None,
+    cluster_arguments: Mapping[str, str] | None = None,
 ) -> Callable[[Wiring], Pipeline]:
     """Name a wiring function; nothing is traced before a target compiles it."""
 
     def decorate(wiring: Wiring) -> Pipeline:
-        return Pipeline(name=name, wiring=wiring, cron=cron, choices=choices or {})
+        return Pipeline(
+            name=name, wiring=wiring, cron=cron, choices=choices or {}, cluster_arguments=cluster_arguments or {}
+        )
 
     return decorate
 

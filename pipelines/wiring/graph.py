@@ -48,7 +48,8 @@ def check_graph(specification: "PipelineSpec") -> None:
 class _Graphs:
     def __init__(self, specification: "PipelineSpec") -> None:
         self._root = specification.root
-        self._components = specification.components
+        # A plain dict, since looking up a missing key in a protobuf map adds it.
+        self._components = dict(specification.components)
         self._executors = specification.deployment_spec["executors"] if specification.deployment_spec else {}
 
     def problems(self) -> Iterator[str]:
@@ -98,8 +99,11 @@ class _Graphs:
         if task not in dag.tasks:
             yield f"{where} reads from task {task!r}, which does not exist"
             return
-        component = self._components[dag.tasks[task].component_ref.name]
-        if output not in {*component.output_definitions.parameters, *component.output_definitions.artifacts}:
+        component = self._components.get(dag.tasks[task].component_ref.name)
+        if component is not None and output not in {
+            *component.output_definitions.parameters,
+            *component.output_definitions.artifacts,
+        }:
             yield f"{where} reads {output!r} of task {task!r}, which has no such output"
 
     def _required(self, where: str, task: "PipelineTaskSpec") -> Iterator[str]:

@@ -63,7 +63,7 @@ def _parse(pipeline: Pipeline, name: str, text: str) -> ParameterValue:
     try:
         return _READERS[annotation](text)
     except ValueError as error:
-        expected = getattr(annotation, "__name__", str(annotation)) if annotation is not list[str] else "list of text"
+        expected = "list of text" if annotation == list[str] else getattr(annotation, "__name__", str(annotation))
         raise ParameterError(f"{name} is of type {expected}, got {text!r}") from error
 
 
