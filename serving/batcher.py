@@ -5,24 +5,46 @@ the model call itself happens on the event loop, so that no state here needs a l
 """
 
 import asyncio
+import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from functools import partial
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.logs import get_logger
-from serving.errors import INTERNAL, DeadlineError, PredictorError, QueueFullError
+from serving.errors import INTERNAL, CallerGoneError, DeadlineError, PredictorError, QueueFullError
 
 Rows = NDArray[np.float32]
 ModelCall = Callable[[Rows], Rows]
-"""Stacked rows in, as many rows out; runs in the executor's thread."""
+"""Stacked rows in, as many rows out; runs in the model's thread."""
 
 _PATIENCE_SECONDS = 0.05
 """An entry that waited longer is asked whether its caller is still there."""
 
 logger = get_logger(__name__)
+
+
+class ModelThread:
+    """One thread that runs what it is given, in order.
+
+    A thread pool of one would do the same and spend a lock, a condition and a future on every call.
+    """
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._run, name="model", daemon=True).start()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Run `work`, which must not raise, after everything submitted before."""
+        self._work.put(work)
+
+    def _run(self) -> None:
+        while True:
+            self._work.get()()
 
 
 class _Entry:
@@ -50,7 +72,7 @@ class _Entry:
             self.expire()
             return False
         if now - self.since > _PATIENCE_SECONDS and not self.alive():
-            self.future.cancel()
+            self.future.set_exception(CallerGoneError())
             return False
         return True
 
@@ -60,7 +82,7 @@ class MicroBatcher:
 
     Args:
         run: The model call.
-        executor: Has one thread, so that model calls never overlap.
+        thread: Where it runs; shared, so that model calls never overlap.
         max_rows: Most rows in a call.
         queue_rows: Most rows that wait; beyond it `QueueFullError`.
         on_batch: Told the rows of every call that starts.
@@ -69,14 +91,14 @@ class MicroBatcher:
     def __init__(
         self,
         run: ModelCall,
-        executor: Executor,
+        thread: ModelThread,
         *,
         max_rows: int,
         queue_rows: int,
         on_batch: Callable[[int], None] = lambda rows: None,
     ) -> None:
         self._run = run
-        self._executor = executor
+        self._thread = thread
         self._max_rows = max_rows
         self._queue_rows = queue_rows
         self._on_batch = on_batch
@@ -96,6 +118,7 @@ class MicroBatcher:
         Raises:
             QueueFullError: Too much waits already.
             DeadlineError: The deadline passed first.
+            CallerGoneError: Nobody waits for the answer any more.
             PredictorError: The model failed; the cause is in the log only.
         """
         count = len(rows)
@@ -139,41 +162,41 @@ class MicroBatcher:
         if not batch:
             self._busy = False
             return
-        parts = [entry.rows for entry in batch]
-        self._on_batch(sum(map(len, parts)))
+        self._on_batch(sum(len(entry.rows) for entry in batch))
+        self._thread.submit(partial(self._call, batch, loop))
 
-        def tell(call: Future[list[Rows | None]]) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._finish, batch, call, loop)
+    def _call(self, batch: Sequence[_Entry], loop: asyncio.AbstractEventLoop) -> None:
+        """Call the model, in its thread, and hand the answers to the loop."""
+        answers: Sequence[Rows | None] = [None] * len(batch)
+        try:
+            parts = [entry.rows for entry in batch]
+            answers = _split(self._run(parts[0] if len(parts) == 1 else np.concatenate(parts)), parts)
+        except Exception as error:  # noqa: BLE001 - the runtime's errors share no base class, and callers get an answer
+            logger.error("model call failed", requests=len(batch), exc_info=error)
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(self._finish, batch, answers, loop)
 
-        self._executor.submit(self._call, parts).add_done_callback(tell)
-
-    def _call(self, parts: Sequence[Rows]) -> list[Rows | None]:
-        """Call the model in its thread; None where a part's answer is not finite, so that it fails alone."""
-        answer = self._run(parts[0] if len(parts) == 1 else np.concatenate(parts))
-        finite = bool(np.isfinite(answer).all())
-        split: list[Rows | None] = []
-        start = 0
-        for part in parts:
-            own = answer[start : start + len(part)]
-            split.append(own if finite or np.isfinite(own).all() else None)
-            start += len(part)
-        return split
-
-    def _finish(
-        self, batch: Sequence[_Entry], call: Future[list[Rows | None]], loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def _finish(self, batch: Sequence[_Entry], answers: Sequence[Rows | None], loop: asyncio.AbstractEventLoop) -> None:
         self._next(loop)
-        error = call.exception()
-        if error is not None:
-            logger.error("model call failed", rows=sum(len(entry.rows) for entry in batch), exc_info=error)
-        answers = [None] * len(batch) if error is not None else call.result()
         for entry, answer in zip(batch, answers, strict=True):
             if entry.future.done():
                 continue
             if answer is None:
                 entry.future.set_exception(PredictorError(INTERNAL))
-                if error is None:
-                    logger.error("the model's answer is not finite", rows=len(entry.rows))
             else:
                 entry.future.set_result(answer)
+
+
+def _split(answer: Rows, parts: Sequence[Rows]) -> list[Rows | None]:
+    """The answer to each part; None where it is not finite, so that a row the model cannot answer fails alone."""
+    finite = bool(np.isfinite(answer).all())
+    split: list[Rows | None] = []
+    start = 0
+    for part in parts:
+        own = answer[start : start + len(part)]
+        start += len(part)
+        good = finite or bool(np.isfinite(own).all())
+        if not good:
+            logger.error("the model's answer is not finite", rows=len(part))
+        split.append(own if good else None)
+    return split

@@ -130,10 +130,10 @@ def tensor_of_values(name: str, datatype: str, shape: tuple[int, ...], data: obj
     if datatype == "FP16":
         raise InvalidValueError(f"input {name!r} is FP16, which JSON does not carry; send it as raw bytes")
     dtype = NUMPY_DTYPES[datatype]
-    array = _numbers(name, datatype, data)
-    if array.size != element_count(shape):
-        raise _count(name, shape, array.size)
-    return Tensor(name, datatype, shape, np.ascontiguousarray(array, dtype).reshape(shape))
+    values = _numbers(name, datatype, data)
+    if values.size != element_count(shape):
+        raise _count(name, shape, values.size)
+    return Tensor(name, datatype, shape, np.ascontiguousarray(values, dtype).reshape(shape))
 
 
 def raw_bytes(tensor: Tensor) -> bytes:
@@ -194,12 +194,12 @@ def _tensor(item: Mapping[str, object], tail: memoryview) -> tuple[Tensor, memor
 def _numbers(name: str, datatype: str, data: list[object]) -> Array:
     wanted = "b" if datatype == "BOOL" else "fiu" if datatype.startswith("FP") else "iu"
     try:
-        array: Array = np.array(data)
+        values: Array = np.array(data)
     except (ValueError, OverflowError) as error:
         raise InvalidValueError(f"the data of input {name!r} is ragged or out of range: {error}") from error
-    if array.size and array.dtype.kind not in wanted:
+    if values.size and values.dtype.kind not in wanted:
         raise InvalidValueError(f"the data of input {name!r} holds values that are no {datatype}, such as null or text")
-    return array
+    return values
 
 
 def _strings(name: str, shape: tuple[int, ...], data: list[object] | list[str]) -> Tensor:

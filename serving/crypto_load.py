@@ -1,14 +1,13 @@
 """Opens versions of the crypto forecaster, and refuses those that this process cannot serve truly."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor
 
 import numpy as np
 
 from components.crypto.series import Timeframe
 from feature_repo.crypto import FEATURE_NAMES, WINDOW_BARS, feature_digest
 from runtime.bundle import Bundle, BundleManifest
-from serving.batcher import MicroBatcher
+from serving.batcher import MicroBatcher, ModelThread
 from serving.crypto import CryptoPredictor
 from serving.crypto_rows import typical_window
 from serving.lookup import WindowLookup
@@ -28,7 +27,7 @@ class CryptoFamily:
     Args:
         settings: Limits and threads.
         lookup: Reads windows, whatever the version.
-        model_executor: One thread, shared by versions, so that model calls never overlap.
+        model_thread: Shared by versions, so that model calls never overlap.
         on_batch: Told the rows of every model call.
     """
 
@@ -36,11 +35,11 @@ class CryptoFamily:
         self,
         settings: PredictorSettings,
         lookup: WindowLookup,
-        model_executor: Executor,
+        model_thread: ModelThread,
         on_batch: Callable[[int], None] = lambda rows: None,
     ) -> None:
         self._settings, self._lookup = settings, lookup
-        self._executor, self._on_batch = model_executor, on_batch
+        self._thread, self._on_batch = model_thread, on_batch
 
     def load(self, bundle: Bundle, version: str) -> CryptoPredictor:
         """Open, check, warm and smoke-test a version; blocks.
@@ -62,7 +61,7 @@ class CryptoFamily:
         smoke(model, bundle, self._settings.max_batch_rows)
         batcher = MicroBatcher(
             model,
-            self._executor,
+            self._thread,
             max_rows=self._settings.max_batch_rows,
             queue_rows=self._settings.queue_rows,
             on_batch=self._on_batch,

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from feature_repo.crypto import feature_digest
 from feature_repo.online import Window, WindowReader
 from runtime.registry.factory import open_registry
+from serving.batcher import ModelThread
 from serving.crypto_load import CryptoFamily
 from serving.lookup import WindowLookup
 from serving.metrics import PredictorMetrics
@@ -43,8 +44,7 @@ def serve() -> None:
         grace_seconds=settings.feature_grace_seconds,
         clock=time.monotonic,
     )
-    model_executor = ThreadPoolExecutor(1, thread_name_prefix="model")
-    family = CryptoFamily(settings, lookup, model_executor, metrics.batch)
+    family = CryptoFamily(settings, lookup, ModelThread(), metrics.batch)
     PredictorServer(settings, family, open_registry, metrics).run()
 
 

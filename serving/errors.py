@@ -7,6 +7,10 @@ from runtime.problems import nearest
 INTERNAL = "the predictor failed on this request; its log holds the cause under the request id"
 
 
+class CallerGoneError(Exception):
+    """The caller closed the connection; there is nobody to answer."""
+
+
 class PredictorError(Exception):
     """An error meant for the caller; `status` is HTTP's and `grpc_code` the name of gRPC's."""
 

@@ -18,7 +18,15 @@ from runtime.logs import get_logger
 from runtime.metrics import exposition
 from runtime.tracing import parse
 from serving import codec_v1, codec_v2
-from serving.errors import INTERNAL, DeadlineError, MalformedError, PredictorError, TooLargeError, unknown_name
+from serving.errors import (
+    INTERNAL,
+    CallerGoneError,
+    DeadlineError,
+    MalformedError,
+    PredictorError,
+    TooLargeError,
+    unknown_name,
+)
 from serving.gate import Gate
 from serving.metrics import PredictorMetrics
 from serving.served import Served
@@ -37,10 +45,6 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _CLOUD_EVENT = b"application/cloudevents+json"
 
 logger = get_logger(__name__)
-
-
-class ClientGoneError(Exception):
-    """The caller closed the connection before its request was whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ class Front:
             else:
                 await self._kserve(scope, receive, send)
                 return
-        except ClientGoneError:
+        except CallerGoneError:
             return
         except PredictorError as error:
             response = error_response(error)
@@ -208,7 +212,7 @@ class Front:
         size = 0
         while True:
             if message["type"] == "http.disconnect":
-                raise ClientGoneError
+                raise CallerGoneError
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self._limit:

@@ -14,6 +14,7 @@ def main(folder: Path) -> int:
     from predictor_kit import FolderRegistry, FolderWindows
 
     from runtime.logs import configure_logging
+    from serving.batcher import ModelThread
     from serving.crypto_load import CryptoFamily
     from serving.lookup import WindowLookup
     from serving.metrics import PredictorMetrics
@@ -30,7 +31,7 @@ def main(folder: Path) -> int:
         grace_seconds=settings.feature_grace_seconds,
         clock=time.monotonic,
     )
-    family = CryptoFamily(settings, lookup, ThreadPoolExecutor(1), metrics.batch)
+    family = CryptoFamily(settings, lookup, ModelThread(), metrics.batch)
     PredictorServer(settings, family, lambda: FolderRegistry(folder / "registry"), metrics).run()
     return 0
 

@@ -2,14 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from serving.batcher import MicroBatcher, Rows
-from serving.errors import DeadlineError, PredictorError, QueueFullError
+from serving.batcher import MicroBatcher, ModelThread, Rows
+from serving.errors import CallerGoneError, DeadlineError, PredictorError, QueueFullError
 
 
 class Model:
@@ -36,14 +34,8 @@ def model() -> Model:
 
 
 @pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as one_thread:
-        yield one_thread
-
-
-@pytest.fixture
-def batcher(model: Model, executor: ThreadPoolExecutor) -> MicroBatcher:
-    return MicroBatcher(model, executor, max_rows=8, queue_rows=20)
+def batcher(model: Model) -> MicroBatcher:
+    return MicroBatcher(model, ModelThread(), max_rows=8, queue_rows=20)
 
 
 def soon() -> float:
@@ -140,7 +132,7 @@ async def test_rows_of_a_caller_that_left_are_dropped(batcher: MicroBatcher, mod
     model.gate.set()
     assert await first == [2]
     assert await kept == [5]
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(CallerGoneError):
         await gone
     assert model.calls == [1, 1]
 
@@ -170,9 +162,8 @@ async def test_a_failing_model_fails_its_callers_without_a_word_of_why_and_the_n
 
 
 async def test_a_thousand_concurrent_requests_each_get_their_own_answer(model: Model) -> None:
-    with ThreadPoolExecutor(1) as executor:
-        batcher = MicroBatcher(model, executor, max_rows=64, queue_rows=10_000)
-        answers = await asyncio.gather(*(submit(batcher, number, seconds=20) for number in range(1000)))
+    batcher = MicroBatcher(model, ModelThread(), max_rows=64, queue_rows=10_000)
+    answers = await asyncio.gather(*(submit(batcher, number, seconds=20) for number in range(1000)))
     assert [answer[0] for answer in answers] == pytest.approx([number + 1 for number in range(1000)], rel=1e-5)
     assert max(model.calls) == 64
     assert len(model.calls) < 40

@@ -223,6 +223,7 @@ async def test_callers_that_hang_up_cost_the_model_nothing(new_running: New, wai
     async with httpx.AsyncClient(timeout=30) as client:
         assert (await client.post(running.infer_url, json=SYMBOL)).status_code == 200
     assert metric(running, calls) - before < 15
+    assert "Exception" not in running.log()
 
 
 def test_features_that_cannot_be_read_make_it_unready_and_it_recovers(new_running: New, wait_until: Wait) -> None:
