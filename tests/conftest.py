@@ -1,6 +1,7 @@
 """What tests of every room may use: free ports, waiting, system packages, and servers started once a session."""
 
 import contextlib
+import multiprocessing
 import os
 import shutil
 import signal
@@ -104,6 +105,28 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def _killed_in_fork(work: Callable[[Callable[..., None]], object], timeout_seconds: float = 120.0) -> None:
+    child = multiprocessing.get_context("fork").Process(
+        target=lambda: work(lambda *_args, **_kwargs: os.kill(os.getpid(), signal.SIGKILL))
+    )
+    child.start()
+    child.join(timeout_seconds)
+    if child.is_alive():
+        child.kill()
+        child.join()
+        pytest.fail("the forked process did not come to the point where it was to be killed")
+    assert child.exitcode == -signal.SIGKILL, f"the forked process ended with {child.exitcode}, not by kill -9"
+
+
+@pytest.fixture(scope="session")
+def killed_in_fork() -> Callable[..., None]:
+    """A function that runs `work(die)` in a fork of this process, where `die(...)` is kill -9 of the fork.
+
+    A fork has the heavy libraries loaded already; it must open its own database connections.
+    """
+    return _killed_in_fork
 
 
 @contextlib.contextmanager

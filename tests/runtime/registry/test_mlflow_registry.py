@@ -169,18 +169,21 @@ def test_a_server_that_is_down_is_said_to_be_down(
 
 
 def test_an_upload_that_dies_leaves_no_version(
-    mlflow_server: str, registry: ModelRegistry, name: str, run_id: str, write_tiny_bundle: WriteBundle
+    killed_in_fork: Callable[..., None],
+    mlflow_server: str,
+    registry: ModelRegistry,
+    name: str,
+    run_id: str,
+    write_tiny_bundle: WriteBundle,
 ) -> None:
+    from mlflow import MlflowClient
+
     bundle = write_tiny_bundle()
-    script = (
-        "import os, signal, sys; from pathlib import Path; from mlflow import MlflowClient\n"
-        "from runtime.registry import open_registry\n"
-        "MlflowClient.log_model_artifacts = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "open_registry(sys.argv[1]).register(sys.argv[2], Path(sys.argv[3]), run_id=sys.argv[4], tags={})\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, mlflow_server, name, str(bundle), run_id], timeout=120, capture_output=True
-    )
-    assert done.returncode == -9, done.stderr
+
+    def work(die: Callable[..., None]) -> None:
+        MlflowClient.log_model_artifacts = die
+        open_registry(mlflow_server).register(name, bundle, run_id=run_id, tags={})
+
+    killed_in_fork(work)
     assert registry.versions(name) == []
     assert registry.register(name, bundle, run_id=run_id, tags={}).version == "1"
