@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+import math
 import os
 import socket
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -26,16 +28,25 @@ class PortTakenError(RuntimeError):
 
 
 class GatewayServer(uvicorn.Server):
-    """Uvicorn that tells the gateway when it begins to drain."""
+    """Uvicorn that says that it will stop before it does."""
 
     def __init__(self, config: uvicorn.Config, services: Services) -> None:
         super().__init__(config)
         self._services = services
+        self._stop_at = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop taking requests; those in hand go on."""
+        """Begin to drain; a second signal does not wait for the notice to pass."""
+        if self._services.draining:
+            super().handle_exit(sig, frame)
+            return
         self._services.draining = True
-        super().handle_exit(sig, frame)
+        self._stop_at = time.monotonic() + self._services.settings.drain_notice_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: stop taking requests once the notice has passed; those in hand go on."""
+        self.should_exit = self.should_exit or time.monotonic() >= self._stop_at
+        return await super().on_tick(counter)
 
 
 def serve(settings: BrainSettings) -> None:
@@ -55,6 +66,7 @@ def serve(settings: BrainSettings) -> None:
             access_log=False,
             log_config=None,
             lifespan="on",
+            ws="none",
             server_header=False,
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=settings.trusted_proxies or None,

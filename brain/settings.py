@@ -116,8 +116,11 @@ class BrainSettings(BaseSettings):
     status_cache_seconds: float = Field(default=2.0, ge=0)
     """How long one look at the parts serves every caller of `/status`."""
 
+    drain_notice_seconds: float = Field(default=0.5, ge=0, le=60)
+    """After SIGTERM: how long new requests are still answered while `/ready` says no, so that balancers can look away."""
+
     drain_seconds: int = Field(default=20, ge=0)
-    """How long requests in hand may take to finish after SIGTERM."""
+    """After that: how long requests in hand may take to finish."""
 
     access_log: bool = True
     """Write a line for each request, health checks and static files excepted."""
@@ -173,9 +176,19 @@ class BrainSettings(BaseSettings):
 
     @property
     def resolved_database_url(self) -> str:
-        """The database's address with the embedded default filled in."""
-        default = f"sqlite:///{runtime_settings().state_dir.resolve() / 'brain.db'}"
-        return self.database_url.get_secret_value() or default
+        """The database's address with the embedded default filled in.
+
+        Raises:
+            SettingsError: None is set outside a local environment.
+        """
+        if self.database_url.get_secret_value():
+            return self.database_url.get_secret_value()
+        if runtime_settings().environment != "local":
+            raise SettingsError(
+                "BRAIN_DATABASE_URL must be set where AIO_ENVIRONMENT is not local: postgresql://… for any number of "
+                "gateways, sqlite:///PATH for exactly one"
+            )
+        return f"sqlite:///{runtime_settings().state_dir.resolve() / 'brain.db'}"
 
     @property
     def sqlite_path(self) -> Path | None:

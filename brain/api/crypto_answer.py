@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from brain.api.crypto_models import ForecastWarning, HistoryBar, PredictResponse, Step
 from brain.clients.errors import UpstreamProtocolError
@@ -11,6 +12,9 @@ from components.crypto.distribution import DistributionError, price_forecast
 MAX_NAMED_FEATURES = 5
 LEVEL_DIGITS = 6
 """Levels travel as FP32; rounded they are themselves again."""
+
+_priced = lru_cache(maxsize=4096)(price_forecast)
+"""A coin's quantiles change once a bar and are asked for many times; pricing 24 steps costs more than all the rest."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,11 @@ def compose(
 
 
 def _steps(row: PredictorRow, predictor: CryptoPredictor, horizon: int) -> list[Step]:
-    levels = [round(level, LEVEL_DIGITS) for level in row.levels]
+    levels = tuple(round(level, LEVEL_DIGITS) for level in row.levels)
     steps = []
     for number, quantiles in enumerate(row.quantiles[:horizon], start=1):
         try:
-            priced = price_forecast(levels, quantiles, row.last_close)
+            priced = _priced(levels, tuple(quantiles), row.last_close)
         except DistributionError as error:
             reason = f"step {number} is no distribution: {error}"
             raise UpstreamProtocolError(predictor.client.upstream.name, reason) from error

@@ -66,16 +66,20 @@ def test_sigterm_lets_the_request_in_hand_finish_and_takes_no_new_one(
     gateway = start_gateway(predictor.url)
     with gateway.client() as client:
         client.get("/api/v1/crypto/symbols")
-    predictor.predictor.delay_seconds = 1.5
+    predictor.predictor.delay_seconds = 2.5
     with ThreadPoolExecutor(1) as pool, gateway.client() as client:
         answer = pool.submit(client.post, PREDICT, json={"symbol": "BTC"})
         time.sleep(0.5)
-        gateway.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        with gateway.client() as other:
+            assert other.get("/ready").status_code == 200
+            gateway.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            assert other.get("/ready").status_code == 503
+        time.sleep(0.8)
         with pytest.raises(httpx.ConnectError), gateway.client() as late:
             late.get("/health")
         assert answer.result().status_code == 200
-    assert gateway.process.wait(timeout=10) in (0, -signal.SIGTERM)
+    assert gateway.process.wait(timeout=10) == 0
 
 
 def test_a_second_gateway_on_the_same_sqlite_file_is_told_who_holds_it(
@@ -131,10 +135,19 @@ def test_bound_beyond_loopback_it_asks_for_keys(start_gateway: Callable[..., Any
 @pytest.mark.parametrize("secret", ["", "short"])
 def test_outside_a_local_environment_a_session_secret_must_be_set(tmp_path: Path, secret: str) -> None:
     environment = {**os.environ, "AIO_STATE_DIR": str(tmp_path), "AIO_ENVIRONMENT": "production", "BRAIN_PORT": "0"}
+    environment["BRAIN_DATABASE_URL"] = f"sqlite:///{tmp_path / 'brain.db'}"
     done = start({**environment, "BRAIN_AUTH": "required", "BRAIN_SESSION_SECRET": secret})
     assert done.returncode == 1
     assert "BRAIN_SESSION_SECRET" in json.loads(done.stderr.splitlines()[-1])["reason"]
     assert not (tmp_path / "run" / "session.secret").exists()
+
+
+def test_outside_a_local_environment_the_database_must_be_named(tmp_path: Path) -> None:
+    environment = {**os.environ, "AIO_STATE_DIR": str(tmp_path), "AIO_ENVIRONMENT": "production", "BRAIN_PORT": "0"}
+    done = start({**environment, "BRAIN_SESSION_SECRET": "s" * 40})
+    assert done.returncode == 1
+    assert "BRAIN_DATABASE_URL" in json.loads(done.stderr.splitlines()[-1])["reason"]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

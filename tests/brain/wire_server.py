@@ -202,6 +202,8 @@ class WireServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet, or each answer waits 40 ms for an acknowledgement
+            disable_nagle_algorithm = True
 
             def setup(self) -> None:
                 super().setup()

@@ -136,8 +136,9 @@ export function showParts(status) {
   );
 }
 
-/** The gateway itself does not answer. */
-export function showNoGateway() {
-  byId("overall").textContent = "gateway unreachable";
+/** The parts cannot be looked at, and why. */
+export function showNoParts(trouble) {
+  byId("overall").textContent = trouble.title.toLowerCase();
   byId("overall-dot").className = "dot down";
+  byId("parts").replaceChildren(el("li", { class: "empty" }, trouble.detail));
 }

@@ -1,7 +1,7 @@
 // The page: chooses a coin, keeps its forecast and the parts fresh, shows trouble and goes on trying.
 
 import { ask } from "./api.js";
-import { markRow, showAge, showAnswer, showNoGateway, showOld, showParts } from "./cards.js";
+import { markRow, showAge, showAnswer, showNoParts, showOld, showParts } from "./cards.js";
 import { draw } from "./chart.js";
 import { byId, el } from "./dom.js";
 import { describe, show } from "./readout.js";
@@ -118,7 +118,7 @@ async function watchParts() {
     showParts(await ask("/status"));
   } catch (trouble) {
     if (trouble.title === undefined) throw trouble;
-    showNoGateway();
+    showNoParts(trouble);
   }
   window.setTimeout(watchParts, STATUS_SECONDS * 1000);
 }
