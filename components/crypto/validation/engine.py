@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from great_expectations.expectations import Expectation
 
 SHOWN_ROWS = 5
+
+SAMPLED_FAILURES = 200
+"""Broken rows that a sample for examples holds on average; so many, that it holds some for certain."""
 
 
 def run_suite(
@@ -31,22 +35,51 @@ def run_suite(
     Returns:
         A result for each expectation, in the given order.
     """
+    results = _run(name, frame, expectations, {"result_format": "BASIC"})
+    return [
+        _read(result, expectation.meta, _examples(result, frame, expectation, key))
+        for result, expectation in zip(results, expectations, strict=True)
+    ]
+
+
+def _run(
+    name: str, frame: "pd.DataFrame", expectations: "Sequence[Expectation]", result_format: Mapping[str, object]
+) -> list[Mapping[str, object]]:
+    """Plain results in the order of the expectations."""
     context = _context()
-    batch = context.data_sources.add_pandas(name).add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
     import great_expectations as gx
 
+    batch = context.data_sources.add_pandas(name).add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
     suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=list(expectations)))
-    definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
-    validated = context.validation_definitions.add(definition).run(
-        batch_parameters={"dataframe": frame},
-        result_format={
-            "result_format": "SUMMARY",
-            "unexpected_index_column_names": list(key),
-            "partial_unexpected_count": SHOWN_ROWS,
-        },
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
+    validated = definition.run(
+        batch_parameters={"dataframe": frame}, result_format={"partial_unexpected_count": SHOWN_ROWS, **result_format}
     )
-    results = {result["expectation_config"]["meta"]["check"]: result for result in _plain(validated.to_json_dict())}
-    return [_read(results[expectation.meta["check"]], expectation.meta) for expectation in expectations]
+    by_check = {result["expectation_config"]["meta"]["check"]: result for result in validated.to_json_dict()["results"]}
+    return [by_check[expectation.meta["check"]] for expectation in expectations]
+
+
+def _examples(
+    result: Mapping[str, object], frame: "pd.DataFrame", expectation: "Expectation", key: Sequence[str]
+) -> Sequence[Mapping[str, object]]:
+    """A few rows that break an expectation, with their key.
+
+    Great Expectations names rows by building a record of every one that breaks the expectation, which takes minutes
+    where all of a large table do; so the expectation is asked again over a sample that holds about enough of them.
+    """
+    found = _found(result)
+    unexpected = _count(found)
+    if result["success"] or not unexpected:
+        return []
+    listed = found["partial_unexpected_list"]
+    if isinstance(listed, list) and isinstance(listed[0], Mapping):
+        return listed
+    size = min(len(frame), math.ceil(len(frame) / unexpected * SAMPLED_FAILURES))
+    sample = frame.sample(size, random_state=0).sort_index()
+    named = {"result_format": "SUMMARY", "unexpected_index_column_names": list(key)}
+    again = _found(_run("sample", sample, [copy(expectation)], named)[0])
+    rows = again.get("partial_unexpected_index_list")
+    return rows if isinstance(rows, list) else []
 
 
 def _context() -> "EphemeralDataContext":
@@ -59,23 +92,27 @@ def _context() -> "EphemeralDataContext":
     return context
 
 
-def _plain(validated: Mapping[str, object]) -> Iterator[dict[str, dict[str, dict[str, object]]]]:
-    results = validated["results"]
-    yield from results if isinstance(results, list) else []
+def _found(result: Mapping[str, object]) -> Mapping[str, object]:
+    found = result["result"]
+    return found if isinstance(found, Mapping) else {}
 
 
-def _read(result: Mapping[str, object], meta: Mapping[str, str]) -> CheckResult:
-    found = result["result"] if isinstance(result["result"], Mapping) else {}
+def _count(found: Mapping[str, object]) -> int:
+    count = found.get("unexpected_count")
+    return count if isinstance(count, int) else 0
+
+
+def _read(
+    result: Mapping[str, object], meta: Mapping[str, str], examples: Sequence[Mapping[str, object]]
+) -> CheckResult:
     passed = bool(result["success"])
-    unexpected = found.get("unexpected_count") or 0
-    rows = found.get("partial_unexpected_index_list") or []
     return CheckResult(
         name=meta["check"],
         says=meta["says"],
         passed=passed,
-        unexpected=int(unexpected),
-        detail="" if passed else _detail(result, found),
-        examples=[] if passed else [{k: _cell(v) for k, v in row.items()} for row in rows[:SHOWN_ROWS]],
+        unexpected=_count(_found(result)),
+        detail="" if passed else _detail(result, _found(result)),
+        examples=[{name: _cell(value) for name, value in row.items()} for row in examples[:SHOWN_ROWS]],
     )
 
 
@@ -83,9 +120,10 @@ def _detail(result: Mapping[str, object], found: Mapping[str, object]) -> str:
     raised = list(_exception_messages(result.get("exception_info")))
     if raised:
         return f"could not be checked: {'; '.join(raised)[:300]}"
-    if found.get("unexpected_count"):
+    if "element_count" in found:
         return f"{found['unexpected_count']:,} of {found['element_count']:,} rows do not"
-    return f"found {found.get('observed_value')}"
+    observed = found.get("observed_value")
+    return f"found {found.get('partial_unexpected_list') if observed is None else observed}"
 
 
 def _exception_messages(info: object) -> Iterator[str]:

@@ -39,11 +39,7 @@ def schema_frame(table: pa.Table) -> "pd.DataFrame":
 
 def series_statistics(table: pa.Table, timeframe: Timeframe, source_clock: datetime) -> list[SeriesStatistics]:
     """Measure each series; rows without an identity or a time are left out."""
-    return [
-        _measure(unique_id, opened, timeframe, source_clock)
-        for unique_id, opened in opened_by_series(table)
-        if np.any(opened % timeframe.microseconds == 0)
-    ]
+    return [_measure(unique_id, opened, timeframe, source_clock) for unique_id, opened in opened_by_series(table)]
 
 
 def opened_by_series(table: pa.Table) -> Iterator[tuple[str, NDArray[np.int64]]]:
@@ -61,7 +57,9 @@ def series_frame(statistics: Sequence[SeriesStatistics]) -> "pd.DataFrame":
     import pandas as pd
 
     names = list(SeriesStatistics.__dataclass_fields__)
-    return pd.DataFrame([[getattr(series, name) for name in names] for series in statistics], columns=names)
+    return pd.DataFrame([[getattr(series, name) for name in names] for series in statistics], columns=names).astype(
+        {"age_bars": "float64"}
+    )
 
 
 def _measure(
@@ -70,16 +68,16 @@ def _measure(
     step = timeframe.microseconds
     aligned = opened % step == 0
     bars = np.unique(opened[aligned])
-    expected = int(bars[-1] - bars[0]) // step + 1
+    expected = int(bars[-1] - bars[0]) // step + 1 if len(bars) else 0
     return SeriesStatistics(
         unique_id=unique_id,
         bars=len(bars),
-        first=moment(int(bars[0])),
-        last=moment(int(bars[-1])),
+        first=moment(int(bars[0])) if expected else None,
+        last=moment(int(bars[-1])) if expected else None,
         missing_bars=expected - len(bars),
-        missing_fraction=(expected - len(bars)) / expected,
+        missing_fraction=(expected - len(bars)) / expected if expected else 0.0,
         longest_gap_bars=int(np.max(np.diff(bars), initial=step)) // step - 1,
-        age_bars=(micros(source_clock) - int(bars[-1]) - step) / step,
+        age_bars=(micros(source_clock) - int(bars[-1]) - step) / step if expected else None,
         misaligned=int(np.sum(~aligned)),
         disordered=int(np.sum(np.diff(opened) < 0)),
     )

@@ -63,11 +63,14 @@ def write_page(
 def _stripes(outcome: ValidationOutcome, table: "pa.Table", timeframe: Timeframe) -> list[Stripe]:
     if not outcome.statistics.series:
         return []
+
     from components.crypto.validation.frames import opened_by_series
 
     step = timeframe.microseconds
     bars = {name: np.unique(opened[opened % step == 0]) for name, opened in opened_by_series(table)}
     bars = {name: opened for name, opened in bars.items() if len(opened)}
+    if not bars:
+        return []
     first = min(int(opened[0]) for opened in bars.values())
     total = (max(int(opened[-1]) for opened in bars.values()) - first) // step + 1
     return [_stripe(name, (opened - first) // step, total, first, step) for name, opened in bars.items()]
