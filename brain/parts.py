@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from brain.clients.errors import UpstreamError
+from brain.crypto.age import in_words
 from brain.crypto.predictor import CryptoPredictor
 from brain.deadline import Deadline
 from brain.services import Services
@@ -117,7 +118,7 @@ async def _look_at_predictor(predictor: CryptoPredictor, services: Services) -> 
         data = _age(await predictor.as_of(offer.symbols, deadline), services.settings.stale_after_seconds)
     except UpstreamError as error:
         return part.model_copy(update={"state": "down", "detail": error.detail})
-    detail = f"its data is {data.age_seconds / 3600:.1f} h old" if data.stale else ""
+    detail = f"its data is {in_words(data.age_seconds)} old" if data.stale else ""
     return part.model_copy(update={"data": data, "detail": detail, "state": "degraded" if data.stale else "up"})
 
 

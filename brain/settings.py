@@ -117,7 +117,7 @@ class BrainSettings(BaseSettings):
     """How long one look at the parts serves every caller of `/status`."""
 
     drain_notice_seconds: float = Field(default=0.5, ge=0, le=60)
-    """After SIGTERM: how long new requests are still answered while `/ready` says no, so that balancers can look away."""
+    """After SIGTERM: how long new requests are still answered while `/ready` says no, so that balancers notice."""
 
     drain_seconds: int = Field(default=20, ge=0)
     """After that: how long requests in hand may take to finish."""

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from brain.api.crypto_models import ForecastWarning, HistoryBar, PredictResponse, Step
 from brain.clients.errors import UpstreamProtocolError
+from brain.crypto.age import in_words
 from brain.crypto.predictor import Bar, CryptoPredictor, Offer, PredictorRow
 from components.crypto.distribution import DistributionError, price_forecast
 
@@ -112,8 +113,8 @@ def _warnings(row: PredictorRow, age_seconds: float, stale: bool, limits: Foreca
     found = []
     if stale:
         detail = (
-            f"the last complete bar closed {age_seconds / 3600:.1f} h ago; beyond "
-            f"{limits.stale_after_seconds / 3600:g} h the forecast describes a market that has moved on"
+            f"the last complete bar closed {in_words(age_seconds)} ago; beyond "
+            f"{in_words(limits.stale_after_seconds)} the forecast describes a market that has moved on"
         )
         found.append(ForecastWarning(code="stale", detail=detail))
     if row.unusual_features or row.input_distance > limits.unusual_distance:

@@ -64,7 +64,7 @@ async def test_old_data_degrades_the_predictor(open_gateway: Callable[..., Any],
     predictor.predictor.as_of = datetime.now(UTC) - timedelta(days=3)
     status, parts = await parts_of(await open_gateway(predictor.url))
     assert status["state"] == "degraded"
-    assert parts["crypto-forecast-1h"]["state"] == "degraded" and "72.0 h" in parts["crypto-forecast-1h"]["detail"]
+    assert parts["crypto-forecast-1h"]["state"] == "degraded" and "3 days" in parts["crypto-forecast-1h"]["detail"]
 
 
 async def test_a_new_version_shows_at_once(open_gateway: Callable[..., Any], predictor: Any) -> None:
