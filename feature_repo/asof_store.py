@@ -6,7 +6,7 @@ hourly rows a coin and six coins cost 16 CPU seconds, and one here. Both give th
 
 from typing import Literal
 
-import ibis
+import ibis  # type: ignore[import-untyped]
 import pandas as pd
 import pyarrow as pa
 from feast.feature_view import FeatureView
@@ -37,7 +37,8 @@ class _OneRead(IbisRetrievalJob):  # type: ignore[misc]
             self.table.get_backend().disconnect()
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        return self._to_arrow_internal(timeout).to_pandas()
+        frame: pd.DataFrame = self._to_arrow_internal(timeout).to_pandas()
+        return frame
 
 
 class AsOfDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]
@@ -55,39 +56,47 @@ class AsOfDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]
         filter_by_created_timestamp: bool = False,
     ) -> RetrievalJob:
         """Join features to `entity_df` (join key, `event_timestamp`, whatever else) point in time."""
-        simple = len(feature_views) == 1 and isinstance(entity_df, pd.DataFrame) and not full_feature_names
-        if not simple or not _is_plain(feature_views[0]):
-            return DuckDBOfflineStore.get_historical_features(
-                config,
-                feature_views,
-                feature_refs,
-                entity_df,
-                registry,
-                project,
-                full_feature_names,
-                filter_by_created_timestamp,
-            )
-        view, moment = feature_views[0], infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
-        names = [reference.split(":")[1] for reference in feature_refs]
-        return _OneRead(
-            _as_of(view, names, entity_df, moment),
-            [],
+        if isinstance(entity_df, pd.DataFrame) and not full_feature_names and _is_plain(feature_views, feature_refs):
+            return _retrieval(config, feature_views[0], feature_refs, entity_df)
+        return DuckDBOfflineStore.get_historical_features(
+            config,
+            feature_views,
+            feature_refs,
+            entity_df,
+            registry,
+            project,
             full_feature_names,
-            metadata=RetrievalMetadata(
-                features=feature_refs,
-                keys=[column for column in entity_df.columns if column != moment],
-                min_event_timestamp=entity_df[moment].min().to_pydatetime(),
-                max_event_timestamp=entity_df[moment].max().to_pydatetime(),
-            ),
-            data_source_writer=None,
-            staging_location=None,
-            staging_location_endpoint_override=None,
-            repo_path=str(config.repo_path),
+            filter_by_created_timestamp,
         )
 
 
-def _is_plain(view: FeatureView) -> bool:
-    source = view.batch_source
+def _retrieval(
+    config: RepoConfig, view: FeatureView, feature_refs: list[str], entities: pd.DataFrame
+) -> IbisRetrievalJob:
+    moment = infer_event_timestamp_from_entity_df(dict(entities.dtypes))
+    names = [reference.split(":")[1] for reference in feature_refs]
+    return _OneRead(
+        _as_of(view, names, entities, moment),
+        [],
+        False,
+        metadata=RetrievalMetadata(
+            features=feature_refs,
+            keys=[column for column in entities.columns if column != moment],
+            min_event_timestamp=entities[moment].min().to_pydatetime(),
+            max_event_timestamp=entities[moment].max().to_pydatetime(),
+        ),
+        data_source_writer=None,
+        staging_location=None,
+        staging_location_endpoint_override=None,
+        repo_path=str(config.repo_path),
+    )
+
+
+def _is_plain(views: list[FeatureView], feature_refs: list[str]) -> bool:
+    prefix = f"{views[0].projection.name_to_use()}:"
+    if len(views) != 1 or not all(reference.startswith(prefix) for reference in feature_refs):
+        return False
+    view, source = views[0], views[0].batch_source
     return (
         isinstance(source, FileSource)
         and not source.created_timestamp_column
@@ -104,6 +113,6 @@ def _as_of(view: FeatureView, names: list[str], entities: pd.DataFrame, moment: 
     asked = asked.mutate(**{moment: asked[moment].cast("timestamp('UTC')")})
     joined = asked.asof_join(rows, on=asked[moment] >= rows[_KNOWN], predicates=keys)
     if view.ttl:
-        alive = joined[_KNOWN] + ibis.interval(seconds=int(view.ttl.total_seconds())) >= joined[moment]
+        alive = joined[_KNOWN] + ibis.interval(view.ttl) >= joined[moment]
         joined = joined.mutate(**{name: alive.ifelse(joined[name], ibis.null()) for name in names})
     return joined.select(*entities.columns, *names)

@@ -119,7 +119,7 @@ class FeastWindowReader:
 
         self._unavailable: tuple[type[Exception], ...] = (sqlite3.Error, RedisError, OSError)
         self._lock = threading.Lock()
-        self._store = open_store(profile)
+        self._store = open_store(profile, online_only=True)
         try:
             self._service = self._store.get_feature_service(serving_service(feature_digest))
         except FeatureServiceNotFoundException as error:

@@ -41,16 +41,24 @@ def profile_file(profile: str | None = None) -> Path:
     return Path(__file__).with_name(f"feature_store.{name}.yaml")
 
 
-def open_store(profile: str | None = None) -> "FeatureStore":
+def open_store(profile: str | None = None, *, online_only: bool = False) -> "FeatureStore":
     """Open the feature store of a profile; see `profile_file` for how it is chosen.
 
+    Args:
+        profile: `local`, `production` or None.
+        online_only: Leave the offline store out, and with it the import of its packages: 1.5 CPU seconds and 45 MB that
+            a predictor does not need.
+
     Raises:
-        FeatureStoreConfigError: Unknown profile, unreadable file, or a variable that is not set; names it.
+        FeatureStoreConfigError: Unknown profile, unreadable file, a variable not set or a package missing.
     """
     path = profile_file(profile)
     content = _read(path)
+    if online_only:
+        content["offline_store"] = {"type": "remote", "host": "127.0.0.1", "port": 0}
 
     from feast import FeatureStore, RepoConfig
+    from feast.errors import FeastModuleImportError
     from pydantic import ValidationError
 
     (state_folder() / "offline").mkdir(parents=True, exist_ok=True)
@@ -58,6 +66,10 @@ def open_store(profile: str | None = None) -> "FeatureStore":
         config = RepoConfig(**content)
     except (ValidationError, ValueError) as error:
         raise FeatureStoreConfigError(f"{path} is no valid feature store profile: {error}") from error
+    except FeastModuleImportError as error:
+        raise FeatureStoreConfigError(
+            f"{path} names a store whose package is not installed ({error.__cause__}); for Spark it is `feast[spark]`"
+        ) from error
     config.repo_path = path.parent
     return FeatureStore(config=config)
 

@@ -77,3 +77,14 @@ def test_names_store_and_look_up_load_without_feast_or_pandas() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_reader_imports_no_offline_store(state: Path) -> None:
+    apply(open_store())
+    code = (
+        "import sys; from feature_repo.online import FeastWindowReader; from feature_repo.crypto import feature_digest\n"
+        "assert FeastWindowReader(feature_digest()).read(['a']) == [None]\n"
+        "print({'duckdb', 'ibis', 'dask', 'google.cloud.bigquery', 'pyspark'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "set()"), done.stderr
