@@ -57,7 +57,7 @@ def promote(
     Raises:
         PromotionRefusedError: The version is not eligible, or no reason was given.
         SmokeError: The bundle does not answer as a model must.
-        PromotionConflictError: Another promotion of this alias is under way.
+        PromotionConflictError: Another promotion of this alias is under way, or ended while this one was prepared.
         ModelVersionNotFoundError: There is no such version.
     """
     if not (actor.strip() and reason.strip()):
@@ -81,6 +81,7 @@ def promote(
             actor=actor,
             reason=reason,
         )
+    _check_unmoved(open_intent, registry, log)
     registry.set_alias(name, alias, version)
     ended = log.done(open_intent.id)
     _log.info("alias moved", model=name, alias=alias, version=version, previous=ended.from_version, actor=actor)
@@ -183,6 +184,16 @@ def _open_intent(log: PromotionLog, name: str, alias: str, version: str) -> Prom
             f"{intent.created_at:%Y-%m-%d %H:%M:%S} UTC; wait for it, or reconcile the log if its process died"
         )
     return None
+
+
+def _check_unmoved(intent: Promotion, registry: ModelRegistry, log: PromotionLog) -> None:
+    """While the intent is open nobody else promotes, so what the alias points at now is what it is moved from."""
+    current = registry.by_alias(intent.model, intent.alias)
+    found = None if current is None else current.version
+    if found not in (intent.from_version, intent.to_version):
+        detail = f"{intent.alias!r} went from version {intent.from_version} to {found} in the meantime"
+        log.abandon(intent.id, detail)
+        raise PromotionConflictError(f"{intent.model!r}: {detail}; decide again, against the champion of now")
 
 
 def _made_champion(log: PromotionLog, name: str, alias: str, version: str) -> Promotion | None:

@@ -209,7 +209,7 @@ def test_rolling_back_twice_goes_back_two_champions(
     assert _champion(registry, name) == "3"
 
 
-def test_of_two_promotions_at_once_one_is_told_of_the_other(
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(
     name: str, registry: ModelRegistry, log: PromotionLog, register_version: RegisterVersion
 ) -> None:
     register_version()
@@ -217,7 +217,7 @@ def test_of_two_promotions_at_once_one_is_told_of_the_other(
     both_ready, outcomes = threading.Barrier(2), []
 
     def meet(_bundle: Bundle) -> None:
-        both_ready.wait(timeout=30)
+        both_ready.wait(timeout=60)
 
     def run(version: str) -> None:
         try:
@@ -231,11 +231,27 @@ def test_of_two_promotions_at_once_one_is_told_of_the_other(
         thread.start()
     for thread in threads:
         thread.join()
-    done = [promotion for promotion in log.history(name) if promotion.state == "done"]
+    assert sorted(outcomes) == ["conflict", "done"]
+    (done,) = [promotion for promotion in log.history(name) if promotion.state == "done"]
+    assert _champion(registry, name) == done.to_version
     assert log.pending(name) == []
-    assert "done" in outcomes
-    assert outcomes.count("done") == len(done)
-    assert _champion(registry, name) == done[0].to_version
+
+
+def test_a_promotion_prepared_against_a_champion_that_is_gone_is_refused(
+    name: str,
+    registry: ModelRegistry,
+    log: PromotionLog,
+    register_version: RegisterVersion,
+    move: Callable[[str], Promotion],
+) -> None:
+    register_version()
+    register_version()
+    with pytest.raises(PromotionConflictError, match="went from version None to 1 in the meantime"):
+        promote(
+            name, "2", actor="bob", reason="better", registry=registry, log=log, materialise=lambda _bundle: move("1")
+        )
+    assert _champion(registry, name) == "1"
+    assert [(p.to_version, p.state) for p in log.history(name)] == [("2", "abandoned"), ("1", "done")]
 
 
 @pytest.mark.parametrize(
