@@ -147,6 +147,8 @@ class ExchangeSource:
         from ccxt.base.errors import BadResponse, BaseError, NetworkError
 
         async def attempt() -> T:
+            # An attempt without an answer must not be taken for one that asked for a wait.
+            self._client.last_response_headers = None
             try:
                 return await call()
             except NetworkError as error:

@@ -79,7 +79,7 @@ def _examples(
     named = {"result_format": "SUMMARY", "unexpected_index_column_names": list(key)}
     again = _found(_run("sample", sample, [copy(expectation)], named)[0])
     rows = again.get("partial_unexpected_index_list")
-    return rows if isinstance(rows, list) else []
+    return [{**{name: row[name] for name in key}, **row} for row in rows] if isinstance(rows, list) else []
 
 
 def _context() -> "EphemeralDataContext":
@@ -121,7 +121,7 @@ def _detail(result: Mapping[str, object], found: Mapping[str, object]) -> str:
     if raised:
         return f"could not be checked: {'; '.join(raised)[:300]}"
     if "element_count" in found:
-        return f"{found['unexpected_count']:,} of {found['element_count']:,} rows do not"
+        return f"{found['unexpected_count']:,} of {found['element_count']:,} rows break this"
     observed = found.get("observed_value")
     return f"found {found.get('partial_unexpected_list') if observed is None else observed}"
 
