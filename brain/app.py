@@ -1,6 +1,6 @@
 """The gateway as an ASGI application."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,21 @@ TAGS: list[dict[str, object]] = [
     {"name": "crypto", "description": "Price distributions of coins."},
     {"name": "health", "description": "Probes, state of the parts, metrics."},
 ]
+
+HEADERS: dict[str, object] = {
+    "timeout": {
+        "name": "X-Timeout-Seconds",
+        "in": "header",
+        "description": "a shorter deadline than the gateway's own",
+        "schema": {"type": "number", "exclusiveMinimum": 0},
+    },
+    "request": {
+        "name": "X-Request-ID",
+        "in": "header",
+        "description": "kept in logs, answers and calls to predictors",
+        "schema": {"type": "string", "maxLength": 128},
+    },
+}
 
 
 def create_app(services: Services) -> "ASGIApp":
@@ -70,6 +85,7 @@ def create_api(services: Services) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -115,8 +131,13 @@ def _extend(document: dict[str, object]) -> None:
     schemas[ProblemDocument.__name__] = problem
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    components["parameters"] = HEADERS
+    for operations in paths.values():
+        for operation in operations.values():
+            operation.setdefault("parameters", []).extend(
+                {"$ref": f"#/components/parameters/{name}"} for name in HEADERS
+            )
     document["security"] = [{"bearer": []}, {"key": []}, {}]
     for path in ("/health", "/ready"):
-        operations: Mapping[str, dict[str, object]] = paths.get(path, {})
-        for operation in operations.values():
+        for operation in paths[path].values():
             operation["security"] = []

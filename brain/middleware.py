@@ -156,9 +156,10 @@ class GateMiddleware:
 
 
 class DeadlineMiddleware:
-    """Fixes the deadline when a request is accepted, and answers 504 for whatever has not begun to answer by then.
+    """Fixes the deadline when a request is accepted, and answers for whatever has not begun to answer by then.
 
-    A response that has begun may take as long as it needs.
+    The answer is 408 where the caller is still sending the body, 504 otherwise. A response that has begun may take as
+    long as it needs.
     """
 
     def __init__(self, app: "ASGIApp", longest_seconds: float) -> None:
@@ -176,9 +177,17 @@ class DeadlineMiddleware:
             await send_wire(send, render(problem, current_request_id()))
             return
         scope["state"]["deadline"] = Deadline.after(seconds)
-        begun = False
+        reading = whole = begun = False
         try:
             async with asyncio.timeout(seconds + LATE_GRACE_SECONDS) as limit:
+
+                async def receive_noted() -> "Message":
+                    nonlocal reading, whole
+                    reading = not whole
+                    message = await receive()
+                    whole = whole or not message.get("more_body", False)
+                    reading = not whole
+                    return message
 
                 async def send_begun(message: "Message") -> None:
                     nonlocal begun
@@ -186,12 +195,17 @@ class DeadlineMiddleware:
                     limit.reschedule(None)
                     await send(message)
 
-                await self._app(scope, receive, send_begun)
+                await self._app(scope, receive_noted, send_begun)
         except TimeoutError:
             if begun:
                 raise
-            detail = f"the request was not answered within {seconds:g} s; send its body faster or allow more time"
-            await send_wire(send, render(Problem(504, detail=detail), current_request_id()))
+            await send_wire(send, render(_late(seconds, reading=reading), current_request_id()))
+
+
+def _late(seconds: float, *, reading: bool) -> Problem:
+    if reading:
+        return Problem(408, detail=f"the body had not arrived after {seconds:g} s; send it faster")
+    return Problem(504, detail=f"the request was not answered within {seconds:g} s; allow more time")
 
 
 def route_template(scope: "Scope") -> str:

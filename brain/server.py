@@ -12,6 +12,7 @@ from types import FrameType
 import uvicorn
 
 from brain.app import create_app
+from brain.http_protocol import BoundedHttpProtocol
 from brain.security.keys import open_key_store
 from brain.services import Services, build_services
 from brain.settings import BrainSettings
@@ -67,6 +68,7 @@ def serve(settings: BrainSettings) -> None:
             log_config=None,
             lifespan="on",
             ws="none",
+            http=BoundedHttpProtocol,
             server_header=False,
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=settings.trusted_proxies or None,
