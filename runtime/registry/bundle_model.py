@@ -13,7 +13,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
 
-class BundleModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
+class _Graph:
     """Runs the bundle's `model.onnx`: named arrays in, named arrays out."""
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -35,6 +35,10 @@ class BundleModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
         """Score named arrays, each with the rows along its first axis."""
         outputs = [output.name for output in self._session.get_outputs()]
         return dict(zip(outputs, self._session.run(outputs, dict(model_input)), strict=True))
+
+
+class BundleModel(_Graph, PythonModel):  # type: ignore[misc]  # MLflow has no types
+    """The same for MLflow, which would warn of a `predict` without type hints in this very class."""
 
 
 mlflow.models.set_model(BundleModel())

@@ -4,7 +4,6 @@ import functools
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -197,17 +196,15 @@ class MlflowRegistry:
             source, model = Path(scratch) / _BUNDLE_FOLDER, Path(scratch) / "model"
             shutil.copytree(bundle, source, copy_function=_link_or_copy)
             signature = _signature(bundle / "model.onnx")
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message=".*type hints", category=UserWarning)
-                mlflow.pyfunc.save_model(
-                    str(model),
-                    python_model=str(_CODE),
-                    artifacts={_BUNDLE_FOLDER: str(source)},
-                    pip_requirements=_requirements(),
-                    signature=signature,
-                    input_example=_example(signature),
-                    mlflow_model=Model(run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id),
-                )
+            mlflow.pyfunc.save_model(
+                str(model),
+                python_model=str(_CODE),
+                artifacts={_BUNDLE_FOLDER: str(source)},
+                pip_requirements=_requirements(),
+                signature=signature,
+                input_example=_example(signature),
+                mlflow_model=Model(run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id),
+            )
             client.log_model_artifacts(logged.model_id, str(model))
         client.finalize_logged_model(logged.model_id, "READY")
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
