@@ -82,7 +82,9 @@ def test_names_store_and_look_up_load_without_feast_or_pandas() -> None:
 def test_a_reader_imports_no_offline_store(state: Path) -> None:
     apply(open_store())
     code = (
-        "import sys; from feature_repo.online import FeastWindowReader; from feature_repo.crypto import feature_digest\n"
+        "import sys\n"
+        "from feature_repo.crypto import feature_digest\n"
+        "from feature_repo.online import FeastWindowReader\n"
         "assert FeastWindowReader(feature_digest()).read(['a']) == [None]\n"
         "print({'duckdb', 'ibis', 'dask', 'google.cloud.bigquery', 'pyspark'} & set(sys.modules))"
     )
