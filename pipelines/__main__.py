@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components.release.errors import ReleaseError
 from pipelines.scheduling import CronError
 from pipelines.targets import Target, TargetError, load_target
 from pipelines.wiring import (
@@ -21,10 +22,27 @@ from pipelines.wiring import (
     pipeline_names,
 )
 from pipelines.wiring.parameters import ParameterValue, check_parameters
+from runtime.bundle import BundleError
+from runtime.promotion_log.port import Promotion, PromotionConflictError
+from runtime.registry.port import ModelVersionNotFoundError, RegistryRefusedError, RegistryUnavailableError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 BUSY_EXIT_CODE = 75
+EXPECTED = (
+    TargetError,
+    UnknownPipelineError,
+    ParameterError,
+    CronError,
+    DanglingReferenceError,
+    ReleaseError,
+    BundleError,
+    PromotionConflictError,
+    ModelVersionNotFoundError,
+    RegistryRefusedError,
+    RegistryUnavailableError,
+)
+"""Errors whose message tells a person what to do."""
 
 Name = Annotated[str, typer.Argument(help="A pipeline; `list` shows them.")]
 TargetName = Annotated[str, typer.Option("--target", "-t", help="local, kubeflow or vertex.")]
@@ -76,6 +94,58 @@ def schedule(
     Console().print(f"{name} {handle.state} on {target}: {handle.id}\n{handle.link}", markup=False)
 
 
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="A registered model, such as crypto-forecast-1h.")],
+    version: Annotated[str, typer.Argument(help="An eligible version of it.")],
+    reason: Annotated[str, typer.Option(help="Why; goes into the promotion log.")],
+) -> None:
+    """Make a version the champion by hand."""
+    from pipelines import champions
+
+    _print_promotion(champions.promote(name, version, reason))
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="A registered model, such as crypto-forecast-1h.")],
+    reason: Annotated[str, typer.Option(help="Why; goes into the promotion log.")],
+    to_version: Annotated[str, typer.Option(help="Which version; the champion before this one if left out.")] = "",
+) -> None:
+    """Give the champion's place back to the version that had it before."""
+    from pipelines import champions
+
+    _print_promotion(champions.rollback(name, reason, to_version=to_version))
+
+
+@app.command()
+def history(
+    name: Annotated[str, typer.Argument(help="A registered model, such as crypto-forecast-1h.")], limit: int = 20
+) -> None:
+    """Show who moved a champion when, from which version to which, and why."""
+    from pipelines import champions
+
+    table = Table("when (UTC)", "who", "from", "to", "state", "why")
+    for move in champions.history(name, limit):
+        when, why = f"{move.created_at:%Y-%m-%d %H:%M:%S}", escape(move.reason)
+        table.add_row(when, escape(move.actor), move.from_version or "none", move.to_version, move.state, why)
+    Console().print(table)
+
+
+@app.command()
+def reconcile() -> None:
+    """End promotions that dead processes left open; for start-up."""
+    from pipelines import champions
+
+    for ended in champions.reconcile():
+        _print_promotion(ended)
+
+
+def _print_promotion(move: Promotion) -> None:
+    said = f"{move.model}: version {move.from_version or 'none'} to {move.to_version}, {move.state}"
+    Console().print(f"{said}; {move.actor}: {move.reason}", markup=False)
+
+
 def _prepared(
     name: str, target: str, param: list[str] | None, profile: str | None
 ) -> tuple[Target, Pipeline, dict[str, ParameterValue]]:
@@ -94,7 +164,7 @@ def main() -> None:
         app()
     except PipelineBusyError as error:
         _leave(error, BUSY_EXIT_CODE)
-    except (TargetError, UnknownPipelineError, ParameterError, CronError, DanglingReferenceError) as error:
+    except EXPECTED as error:
         _leave(error, 1)
     except KeyboardInterrupt:
         _leave(KeyboardInterrupt("stopped at the keyboard"), 130)

@@ -57,7 +57,7 @@ def _wiring(text: str = "go", names: list[str] = ["BTC"], fail: bool = False, se
         made = make(text=text)
         with dsl.If(made.outputs["Output"] == True):  # noqa: E712
             used = use(made=made.outputs["made"], names=names, fail=fail, seconds=seconds)
-            on_accelerator(used).set_cpu_limit("2").set_memory_limit("1G").set_display_name("Use it")
+            on_accelerator(used).set_cpu_limit("2").set_memory_limit("1G").set_display_name("Use it").set_retry(3)
         with dsl.Else():
             use(made=made.outputs["made"], names=names, fail=True, seconds=0.0).set_display_name("Refuse it")
 

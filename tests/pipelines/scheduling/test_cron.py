@@ -26,7 +26,9 @@ def test_the_next_tick_is_the_first_matching_minute_later_than_now(cron: str, no
     assert Cron(cron).next_after(at(now)) == at(then)
 
 
-@pytest.mark.parametrize("cron", ["* * * *", "60 * * * *", "x * * * *", "5-1 * * * *", "*/0 * * * *", "0 0 * * 7", "1,, * * * *"])
+@pytest.mark.parametrize(
+    "cron", ["* * * *", "60 * * * *", "x * * * *", "5-1 * * * *", "*/0 * * * *", "0 0 * * 7", "1,, * * * *"]
+)
 def test_a_text_that_is_no_schedule_is_refused(cron: str) -> None:
     with pytest.raises(CronError, match="schedule"):
         Cron(cron)
