@@ -73,7 +73,7 @@ def test_mlflow_shows_both_networks_and_the_baseline_with_one_champion(platform:
 
 
 def test_the_promotion_is_logged_once_and_done(platform: Any) -> None:
-    shown = platform.command("history", "crypto-forecast", module="pipelines")
+    shown = platform.command("history", "crypto-forecast-1h", module="pipelines")
     assert shown.returncode == 0
     assert shown.stdout.count("done") == 1
     assert "intent" not in shown.stdout
