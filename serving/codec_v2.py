@@ -199,6 +199,10 @@ def _numbers(name: str, datatype: str, data: list[object]) -> Array:
         raise InvalidValueError(f"the data of input {name!r} is ragged or out of range: {error}") from error
     if values.size and values.dtype.kind not in wanted:
         raise InvalidValueError(f"the data of input {name!r} holds values that are no {datatype}, such as null or text")
+    if wanted == "iu" and values.size:
+        limits = np.iinfo(NUMPY_DTYPES[datatype].name)
+        if int(values.min()) < limits.min or int(values.max()) > limits.max:
+            raise InvalidValueError(f"the data of input {name!r} is out of the range of {datatype}")
     return values
 
 

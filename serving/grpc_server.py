@@ -16,6 +16,7 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc as service
 from kserve.protocol.grpc.servicer import InferenceServicer
 
 from runtime.logs import get_logger
+from serving.codec_v2 import checked_datatype
 from serving.errors import INTERNAL, MalformedError, PredictorError, UnavailableError
 from serving.gate import Gate
 from serving.kserve_model import ServedDataPlane, grpc_seconds_left
@@ -40,6 +41,12 @@ class Servicer(InferenceServicer):  # type: ignore[misc]
     async def ModelMetadata(self, request: pb.ModelMetadataRequest, context: aio.ServicerContext) -> Message:  # noqa: N802
         """Tensors, platform and the version served."""
         return pb.ModelMetadataResponse(**await self._data_plane.model_metadata(model_name=request.name))
+
+    async def ModelInfer(self, request: pb.ModelInferRequest, context: aio.ServicerContext) -> Message:  # noqa: N802
+        """KServe's, with datatypes checked first: it does not say which are known."""
+        for tensor in request.inputs:
+            checked_datatype(tensor.name, tensor.datatype)
+        return await super().ModelInfer(request, context)
 
     async def RepositoryModelLoad(  # noqa: N802
         self, request: pb.RepositoryModelLoadRequest, context: aio.ServicerContext

@@ -142,6 +142,8 @@ def test_a_shape_that_does_not_fit_its_data_is_422(predictor: Running) -> None:
         ("FP32", ["1.0"]),
         ("FP32", [[1.0], [1.0, 2.0]]),
         ("INT64", [1.5]),
+        ("INT64", [2**63]),
+        ("UINT8", [-1]),
         ("BYTES", [1]),
         ("FP16", [1.0]),
         ("FLOAT", [1.0]),

@@ -6,19 +6,14 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import httpx
-import numpy as np
 import pytest
-from predictor_kit import FEATURES, MODEL, UNIQUE_IDS, make_bundle, window
+from predictor_kit import MODEL, UNIQUE_IDS, make_bundle, window
 from predictor_process import Running
 
-from feature_repo.crypto import WINDOW_BARS
-
 SYMBOL = {"inputs": [{"name": "symbol", "datatype": "BYTES", "shape": [1], "data": ["BTC"]}]}
-TENSOR = np.zeros((1, WINDOW_BARS, FEATURES), np.float32)
 
 Wait = Callable[..., None]
 New = Callable[[], Running]
@@ -151,67 +146,54 @@ async def test_it_waits_for_a_champion_takes_up_new_ones_under_load_and_refuses_
     assert running.stop(signal.SIGTERM) == 0
 
 
-async def test_on_sigterm_it_answers_what_came_in_and_cuts_nobody(new_running: New, wait_until: Wait) -> None:
-    running = new_running()
-    running.release("slow", slow_matmul=500)
-    running.start()
-    wait_until(lambda: running.status() == 200, 60, "readiness")
-    async with Load(running, 16) as load:
-        await asyncio.sleep(1)
-        assert running.process is not None
-        running.process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.2)
-        assert (await asyncio.to_thread(running.status)) in (503, 0)
-        ended = await asyncio.to_thread(running.process.wait, 20)
-    assert ended == 0
-    assert not load.broken
-    assert load.statuses.keys() == {200}
-    assert "Traceback" not in running.log()
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int], wait_until: Wait) -> Iterator[Running]:
+    """A predictor whose model takes a good part of a second for every row; the last test of it ends it."""
+    running = Running(tmp_path_factory.mktemp("slow"), free_port(), free_port())
+    running.windows.fill()
+    running.release("slow", slow_matmul=900)
+    running.start(queue_rows=12, max_batch_rows=1, default_deadline_seconds=60)
+    try:
+        wait_until(lambda: running.status() == 200, 60, "readiness")
+        yield running
+    finally:
+        running.stop(signal.SIGKILL)
 
 
-async def test_a_slow_model_meets_deadlines_and_a_full_queue_refuses_at_once(
-    new_running: New, wait_until: Wait
-) -> None:
-    running = new_running()
-    running.release("slow", slow_matmul=1400)
-    running.start(queue_rows=4, max_batch_rows=1)
-    wait_until(lambda: running.status() == 200, 60, "readiness")
-    async with httpx.AsyncClient(timeout=30) as client:
-        alone = time.perf_counter()
-        assert (await client.post(running.infer_url, json=SYMBOL)).status_code == 200
-        alone = time.perf_counter() - alone
-        begun = time.perf_counter()
-        late = await client.post(running.infer_url, json=SYMBOL, headers={"X-Deadline": str(time.time() + alone / 4)})
+async def seconds_alone(client: httpx.AsyncClient, running: Running) -> float:
+    begun = time.perf_counter()
+    assert (await client.post(running.infer_url, json=SYMBOL)).status_code == 200
+    return time.perf_counter() - begun
+
+
+async def test_a_slow_model_meets_deadlines_and_a_full_queue_refuses_at_once(slow: Running) -> None:
+    async with httpx.AsyncClient(timeout=60) as client:
+        alone = await seconds_alone(client, slow)
+        late = await client.post(slow.infer_url, json=SYMBOL, headers={"X-Deadline": str(time.time() + alone / 4)})
         assert late.status_code == 504
-        assert time.perf_counter() - begun < alone
-        # While the model works the process stays answerable.
-        burst = [asyncio.create_task(client.post(running.infer_url, json=SYMBOL)) for _ in range(20)]
-        await asyncio.sleep(0.05)
-        health = time.perf_counter()
-        assert (await client.get(running.url + "/v2/health/live")).status_code == 200
-        assert time.perf_counter() - health < alone / 2
+        # While the model works the process stays answerable: it need not come to the end of its queue first.
+        burst = [asyncio.create_task(client.post(slow.infer_url, json=SYMBOL)) for _ in range(30)]
+        await asyncio.sleep(alone / 4)
+        assert (await client.get(slow.url + "/v2/health/live")).status_code == 200
+        assert sum(task.done() and task.result().status_code == 200 for task in burst) < 6
         answers = await asyncio.gather(*burst)
     counts = Counter(answer.status_code for answer in answers)
-    assert counts[200] >= 4
+    assert counts.keys() == {200, 429}
+    assert counts[200] >= 12
     assert counts[429] >= 10
-    assert counts[200] + counts[429] == 20
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert int(refused.headers["retry-after"]) >= 1
-    assert metric(running, 'predictor_requests_total{model="crypto-forecast-1h",protocol="v2",status="429"}') >= 10
+    assert metric(slow, 'predictor_requests_total{model="crypto-forecast-1h",protocol="v2",status="429"}') >= 10
 
 
-async def test_callers_that_hang_up_cost_the_model_nothing(new_running: New, wait_until: Wait) -> None:
-    running = new_running()
-    running.release("slow", slow_matmul=900)
-    running.start(max_batch_rows=1)
-    wait_until(lambda: running.status() == 200, 60, "readiness")
+async def test_callers_that_hang_up_cost_the_model_nothing(slow: Running) -> None:
     calls = 'predictor_batch_rows_count{model="crypto-forecast-1h"}'
-    before = metric(running, calls)
+    before = metric(slow, calls)
     body = json.dumps(SYMBOL).encode()
     head = f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     writers = []
-    for _ in range(30):
-        _, writer = await asyncio.open_connection("127.0.0.1", running.http_port)
+    for _ in range(11):
+        _, writer = await asyncio.open_connection("127.0.0.1", slow.http_port)
         writer.write(head + body)
         await writer.drain()
         writers.append(writer)
@@ -220,10 +202,25 @@ async def test_callers_that_hang_up_cost_the_model_nothing(new_running: New, wai
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-    async with httpx.AsyncClient(timeout=30) as client:
-        assert (await client.post(running.infer_url, json=SYMBOL)).status_code == 200
-    assert metric(running, calls) - before < 15
-    assert "Exception" not in running.log()
+    async with httpx.AsyncClient(timeout=60) as client:
+        await seconds_alone(client, slow)
+    assert metric(slow, calls) - before <= 5
+    assert "Exception" not in slow.log()
+
+
+async def test_on_sigterm_it_answers_what_came_in_and_cuts_nobody(slow: Running) -> None:
+    async with Load(slow, 6) as load:
+        await asyncio.sleep(1)
+        assert slow.process is not None
+        slow.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        assert (await asyncio.to_thread(slow.status)) in (503, 0)
+        ended = await asyncio.to_thread(slow.process.wait, 30)
+    assert ended == 0
+    assert not load.broken
+    assert load.statuses.keys() == {200}
+    assert load.statuses[200] >= 6
+    assert "Traceback" not in slow.log()
 
 
 def test_features_that_cannot_be_read_make_it_unready_and_it_recovers(new_running: New, wait_until: Wait) -> None:
@@ -254,15 +251,6 @@ def test_features_that_cannot_be_read_make_it_unready_and_it_recovers(new_runnin
     first = httpx.post(running.infer_url, json=SYMBOL).json()
     running.windows.put(window(UNIQUE_IDS[0], seed=5))
     wait_until(lambda: httpx.post(running.infer_url, json=SYMBOL).json()["outputs"] != first["outputs"], 5, "the news")
-
-
-def test_a_pinned_version_stays_whatever_the_alias_does(new_running: New, wait_until: Wait) -> None:
-    running = new_running()
-    running.release("first")
-    running.release("second")
-    running.start(model_version="1")
-    wait_until(lambda: running.status() == 200, 60, "readiness")
-    assert served_version(running) == "1"
 
 
 def test_keys_are_asked_for_by_rest_and_grpc_alike_but_not_by_probes(new_running: New, wait_until: Wait) -> None:
@@ -296,17 +284,3 @@ def test_keys_are_asked_for_by_rest_and_grpc_alike_but_not_by_probes(new_running
         assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
         metadata = stub.ModelMetadata(pb.ModelMetadataRequest(name=MODEL), metadata=(("x-api-key", key),))
         assert list(metadata.versions) == ["1"]
-
-
-def test_a_taken_port_and_an_open_address_stop_it_with_the_reason(
-    new_running: New, predictor: Running, tmp_path: Path
-) -> None:
-    taken = new_running()
-    taken.http_port = predictor.http_port
-    assert taken.start().stop(signal.SIGCONT, 60) == 1
-    assert f"port {predictor.http_port}" in taken.log()
-    assert "PREDICTOR_HTTP_PORT" in taken.log()
-    grpc_taken = new_running()
-    grpc_taken.grpc_port = predictor.grpc_port
-    assert grpc_taken.start().stop(signal.SIGCONT, 60) == 1
-    assert "PREDICTOR_GRPC_PORT" in grpc_taken.log()
