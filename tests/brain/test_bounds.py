@@ -44,7 +44,7 @@ async def test_a_body_that_does_not_arrive_is_408_at_the_deadline(open_gateway: 
     begun = time.monotonic()
     answer = await gateway.client.post(PREDICT, content=dripping(), headers=JSON)
     assert answer.status_code == 408 and answer.headers["content-type"] == "application/problem+json"
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4
 
 
 async def test_a_handler_that_forgets_its_deadline_is_504(
@@ -56,7 +56,7 @@ async def test_a_handler_that_forgets_its_deadline_is_504(
     monkeypatch.setattr(StatusBoard, "status", lambda _: anyio.sleep(5))
     begun = time.monotonic()
     answer = await gateway.client.get("/status")
-    assert answer.status_code == 504 and time.monotonic() - begun < 2
+    assert answer.status_code == 504 and time.monotonic() - begun < 4
 
 
 def test_a_head_without_end_is_cut_off_before_it_fills_the_memory(gateway: Any) -> None:

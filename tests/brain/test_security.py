@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog.testing
 
 PREDICT = "/api/v1/crypto/predict"
 BODY = {"symbol": "BTC"}
@@ -272,9 +273,12 @@ async def test_a_fault_inside_is_500_and_says_nothing_of_its_cause(
 
     gateway = await open_gateway()
     monkeypatch.setattr(StatusBoard, "status", fail)
-    answer = await gateway.client.get("/status")
+    with structlog.testing.capture_logs() as logged:
+        answer = await gateway.client.get("/status")
     document = problem(answer, 500)
     assert "hunter2" not in answer.text and document["instance"] == answer.headers["x-request-id"]
+    causes = [entry["exc_info"] for entry in logged if entry["event"] == "unhandled error"]
+    assert [str(cause) for cause in causes] == ["password=hunter2"], "the log keeps the cause"
 
 
 async def test_every_answer_carries_headers_that_keep_a_page_to_itself(open_gateway: Callable[..., Any]) -> None:

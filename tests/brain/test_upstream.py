@@ -74,7 +74,7 @@ async def test_a_slow_predictor_is_504_at_the_deadline_that_the_caller_asked_for
     predictor.predictor.delay_seconds = 3
     begun = time.monotonic()
     answer = await gateway.client.post(PREDICT, json=BODY, headers={"X-Timeout-Seconds": "0.5"})
-    assert 0.4 < time.monotonic() - begun < 1.5
+    assert 0.4 < time.monotonic() - begun < 2.5
     assert "deadline" in problem(answer, 504)["detail"]
 
 
@@ -82,10 +82,10 @@ async def test_a_slow_predictor_is_504_at_the_gateways_own_deadline(
     open_gateway: Callable[..., Any], predictor: Any
 ) -> None:
     gateway = await open_gateway(predictor.url, default_timeout_seconds=0.4)
-    predictor.predictor.delay_seconds = 2
+    predictor.predictor.delay_seconds = 4
     begun = time.monotonic()
     answer = await gateway.client.post(PREDICT, json=BODY, headers={"X-Timeout-Seconds": "60"})
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 3.5
     problem(answer, 504)
 
 
