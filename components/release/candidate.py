@@ -72,6 +72,7 @@ def make_bundle(
     name: str,
     report_html: Path,
     evaluation: Mapping[str, float] | None = None,
+    limits: str = "",
 ) -> Bundle:
     """Seal a candidate as a bundle, with its report and a model card.
 
@@ -82,6 +83,7 @@ def make_bundle(
         name: The registered model it is to be a version of, such as `crypto-forecast-1h`.
         report_html: The evaluation it was scored in.
         evaluation: Its scores on held-out rows, for the card and the manifest.
+        limits: What the family has to say of the limits of its models, for the card.
 
     Raises:
         CandidateFolderError: The candidate is unfinished.
@@ -103,7 +105,7 @@ def make_bundle(
     }
     with tempfile.TemporaryDirectory() as scratch:
         card = Path(scratch) / "model_card.md"
-        card.write_text(model_card(described, family=family, name=name, evaluation=scores))
+        card.write_text(model_card(described, family=family, name=name, evaluation=scores, limits=limits))
         files = {file: candidate / file for file in _FILES}
         return write_bundle(output, {**files, "report.html": report_html, "model_card.md": card}, manifest)
 

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
 _LISTED_FEATURES = 12
 
 
-def model_card(candidate: "Candidate", *, family: str, name: str, evaluation: Mapping[str, float]) -> str:
-    """Write the card in Markdown; the same candidate gives the same text."""
+def model_card(
+    candidate: "Candidate", *, family: str, name: str, evaluation: Mapping[str, float], limits: str = ""
+) -> str:
+    """Write the card in Markdown; the same candidate gives the same text. `limits` are the family's own words."""
     kind = (
         "**A baseline**: a classical model, released because no network beat it."
         if candidate.baseline
-        else "A neural network."
+        else "A trained network."
     )
     sections = [
         f"# {name}: {candidate.network}\n\n{kind}",
@@ -23,7 +25,7 @@ def model_card(candidate: "Candidate", *, family: str, name: str, evaluation: Ma
         "## Scores on held-out time\n\n" + _table("score", evaluation),
         "## Scores of the training itself\n\n" + _table("score", candidate.metrics),
         "## Parameters\n\n" + _table("parameter", candidate.parameters),
-        "## Limits\n\n" + _limits(candidate),
+        "## Limits\n\n" + _limits(candidate, limits),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -52,12 +54,12 @@ def _data(candidate: "Candidate") -> str:
     )
 
 
-def _limits(candidate: "Candidate") -> str:
-    return (
+def _limits(candidate: "Candidate", more: str) -> str:
+    known = (
         f"It knows {', '.join(candidate.symbols)} on {candidate.market} and nothing else; another market is another "
-        "model. The direction of prices is close to random: what is worth using is the width of the distribution, not "
-        "its middle. Events without precedent in the training data are outside what the intervals promise."
+        "model. Inputs unlike the training data are outside what its intervals promise."
     )
+    return f"{known}\n\n{more}" if more else known
 
 
 def _table(what: str, values: Mapping[str, object]) -> str:

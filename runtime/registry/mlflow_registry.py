@@ -1,7 +1,6 @@
 """The model registry on an MLflow server, with artifacts proxied through it."""
 
 import functools
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from runtime.bundle import MANIFEST, BundleError, read_bundle
 from runtime.mlflow_calls import bound_mlflow_calls
+from runtime.registry.packaging import BUNDLE_IN_MODEL, save_as_pyfunc
 from runtime.registry.port import (
     ModelVersion,
     ModelVersionNotFoundError,
@@ -18,18 +18,11 @@ from runtime.registry.port import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    import onnxruntime
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as MlflowVersion
-    from mlflow.models import ModelSignature
-    from mlflow.types import TensorSpec
-    from numpy.typing import NDArray
 
 BUNDLE_DIGEST = "bundle_digest"
 
-_BUNDLE_FOLDER = "bundle"
-_CODE = Path(__file__).with_name("bundle_model.py")
 _PAGE_SIZE = 200
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 _REFUSED = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_ALREADY_EXISTS", "BAD_REQUEST")
@@ -183,9 +176,7 @@ class MlflowRegistry:
 
     def _upload(self, name: str, bundle: Path, run_id: str) -> str:
         """Log the bundle as a model of the run, loadable by `mlflow.pyfunc`; return the logged model's id."""
-        import mlflow.pyfunc
         from mlflow.entities import LoggedModelOutput
-        from mlflow.models import Model
 
         client = self._client
         run = client.get_run(run_id)
@@ -193,18 +184,8 @@ class MlflowRegistry:
             run.info.experiment_id, name=name.replace(".", "-"), source_run_id=run_id, model_type="onnx"
         )
         with tempfile.TemporaryDirectory() as scratch:
-            source, model = Path(scratch) / _BUNDLE_FOLDER, Path(scratch) / "model"
-            shutil.copytree(bundle, source, copy_function=_link_or_copy)
-            signature = _signature(bundle / "model.onnx")
-            mlflow.pyfunc.save_model(
-                str(model),
-                python_model=str(_CODE),
-                artifacts={_BUNDLE_FOLDER: str(source)},
-                pip_requirements=_requirements(),
-                signature=signature,
-                input_example=_example(signature),
-                mlflow_model=Model(run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id),
-            )
+            model = Path(scratch) / "model"
+            save_as_pyfunc(bundle, model, run_id=run_id, model_id=logged.model_id)
             client.log_model_artifacts(logged.model_id, str(model))
         client.finalize_logged_model(logged.model_id, "READY")
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -216,7 +197,7 @@ class MlflowRegistry:
         # Not `models:/NAME/VERSION`: MLflow would ask the process-wide default registry for it.
         uri = self._client.get_model_version_download_uri(version.name, version.version)
         local = Path(download_artifacts(artifact_uri=uri, dst_path=str(into), tracking_uri=self._uri))
-        bundle = local / "artifacts" / _BUNDLE_FOLDER
+        bundle = local / BUNDLE_IN_MODEL
         if not (bundle / MANIFEST).is_file():
             raise BundleError(f"version {version.version} of {version.name} holds no bundle; register it again")
         return bundle
@@ -238,48 +219,3 @@ def _from_mlflow(version: "MlflowVersion") -> ModelVersion:
         aliases=tuple(version.aliases),
         created_at_ms=int(version.creation_timestamp or 0),
     )
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    """MLflow takes no symbolic links; a hard link saves a copy where both lie on one disk."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def _requirements() -> list[str]:
-    from importlib.metadata import version
-
-    return [f"{package}=={version(package)}" for package in ("mlflow", "numpy", "onnxruntime")]
-
-
-def _signature(graph: Path) -> "ModelSignature | None":
-    """Inputs and outputs as the graph declares them; None where there is no graph."""
-    if not graph.is_file():
-        return None
-    import numpy as np
-    import onnxruntime
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    kinds = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64"}
-
-    def spec(node: "onnxruntime.NodeArg") -> "TensorSpec":
-        shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
-        return TensorSpec(np.dtype(kinds[node.type]), shape, name=node.name)
-
-    return ModelSignature(
-        inputs=Schema([spec(node) for node in session.get_inputs()]),
-        outputs=Schema([spec(node) for node in session.get_outputs()]),
-    )
-
-
-def _example(signature: "ModelSignature | None") -> "dict[str, NDArray[np.generic]] | None":
-    """One row of zeros for every input, so that the registry's page shows what a call looks like."""
-    if signature is None:
-        return None
-    import numpy as np
-
-    return {spec.name: np.zeros([max(1, size) for size in spec.shape], spec.type) for spec in signature.inputs.inputs}

@@ -45,9 +45,19 @@ def test_a_candidate_becomes_a_bundle_that_says_where_it_comes_from(
 def test_the_model_card_tells_a_person_what_matters(
     write_candidate: WriteCandidate, report_html: Path, tmp_path: Path
 ) -> None:
-    folder = _bundle(write_candidate(), tmp_path / "out", report_html, evaluation={"coverage_95": 0.9475})
+    folder = _bundle(
+        write_candidate(), tmp_path / "out", report_html, evaluation={"coverage_95": 0.9475}, limits="Not for Mondays."
+    )
     card = (folder / "model_card.md").read_text()
-    for said in ("tiny-forecast-1h: lstm", "BTC, ETH", "usdm-perp", "0.1, 0.5, 0.9", "| coverage_95 | 0.9475 |", "ddd"):
+    for said in (
+        "tiny-forecast-1h: lstm",
+        "BTC, ETH",
+        "usdm-perp",
+        "0.1, 0.5, 0.9",
+        "| coverage_95 | 0.9475 |",
+        "ddd",
+        "Mondays",
+    ):
         assert said in card
 
 
