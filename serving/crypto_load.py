@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from components.crypto.series import Timeframe
+from components.crypto.series import Series, Timeframe
 from feature_repo.crypto import FEATURE_NAMES, WINDOW_BARS, feature_digest
 from runtime.bundle import Bundle, BundleManifest
 from serving.batcher import MicroBatcher, ModelThread
@@ -84,8 +84,13 @@ def check_manifest(manifest: BundleManifest) -> None:
         raise ModelRejectedError("the version names no symbols")
     try:
         Timeframe(manifest.timeframe)
+        markets = {Series.parse(unique_id).market for unique_id in manifest.symbols}
     except ValueError as error:
         raise ModelRejectedError(str(error)) from error
+    if markets != {manifest.market}:
+        raise ModelRejectedError(
+            f"the version is for market {manifest.market!r} and its series are of {sorted(markets)}"
+        )
 
 
 def smoke(model: OnnxModel, bundle: Bundle, rows: int) -> None:

@@ -5,11 +5,8 @@ Everything else (KServe's metadata, health and repository routes, cloud events) 
 """
 
 import asyncio
-import re
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,13 +15,23 @@ from runtime.logs import get_logger
 from runtime.metrics import exposition
 from runtime.tracing import parse
 from serving import codec_v1, codec_v2
+from serving.asgi import (
+    Headers,
+    Request,
+    Response,
+    caller_alive,
+    closing,
+    error_response,
+    read_body,
+    request_id_of,
+    send_response,
+    text,
+)
 from serving.errors import (
     INTERNAL,
     CallerGoneError,
-    DeadlineError,
     MalformedError,
     PredictorError,
-    TooLargeError,
     unknown_name,
 )
 from serving.gate import Gate
@@ -34,37 +41,14 @@ from serving.settings import PredictorSettings
 from serving.tensors import Call
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-Headers = Mapping[bytes, bytes]
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"})
 """What probes and scrapers ask for, without a key."""
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _CLOUD_EVENT = b"application/cloudevents+json"
 
 logger = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request as far as its headers; `seconds_left` is its deadline, seen from now."""
-
-    headers: Headers
-    receive: "Receive"
-    request_id: str
-    seconds_left: float
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A finished answer; `headers` stand beside type, length and request id."""
-
-    body: bytes
-    status: int = 200
-    content_type: bytes = b"application/json"
-    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Front:
@@ -103,10 +87,10 @@ class Front:
             await self._kserve(scope, receive, send)
             return
         if self._served.draining:
-            send = _closing(send)
+            send = closing(send)
         begun = time.perf_counter()
         headers: Headers = dict(scope["headers"])
-        request_id = _request_id(headers)
+        request_id = request_id_of(headers)
         protocol = ""
         try:
             path, method = scope["path"], scope["method"]
@@ -114,7 +98,7 @@ class Front:
             found = self._route(path, headers) if method == "POST" else None
             if found is not None:
                 protocol, answer = found
-                left = self._gate.seconds_left(_text(headers, b"x-deadline"))
+                left = self._gate.seconds_left(text(headers, b"x-deadline"))
                 response = await answer(Request(headers, receive, request_id, left))
             elif method == "GET" and path in self._gets:
                 response = self._gets[path]()
@@ -130,14 +114,14 @@ class Front:
         except Exception as error:  # noqa: BLE001 - the last line: callers get an answer without the exception's text
             response = error_response(PredictorError(INTERNAL))
             self._log(error, headers, request_id)
-        await _send(send, response, request_id)
+        await send_response(send, response, request_id)
         if protocol:
             self._metrics.answered(protocol, response.status, time.perf_counter() - begun)
 
     def _check(self, path: str, headers: Headers) -> None:
         if path not in OPEN_PATHS:
-            self._gate.check_key(_text(headers, b"authorization"), _text(headers, b"x-api-key"))
-        self._gate.check_host(_text(headers, b"host"))
+            self._gate.check_key(text(headers, b"authorization"), text(headers, b"x-api-key"))
+        self._gate.check_host(text(headers, b"host"))
 
     def _route(self, path: str, headers: Headers) -> tuple[str, Callable[[Request], Awaitable[Response]]] | None:
         found = self._posts.get(path)
@@ -163,7 +147,7 @@ class Front:
         if length is not None and not length.isdigit():
             raise MalformedError(f"Inference-Header-Content-Length is {length[:40]!r}; expected a number of bytes")
         deadline = asyncio.get_running_loop().time() + request.seconds_left
-        body = await self._body(request, deadline)
+        body = await read_body(request, self._limit, deadline)
         wire = codec_v2.decode(body, None if length is None else int(length))
         outputs = await predictor.predict(Call(wire.inputs, wire.parameters, deadline, caller_alive(request.receive)))
         content, json_bytes = codec_v2.encode(
@@ -181,7 +165,7 @@ class Front:
     async def _predict_v1(self, request: Request) -> Response:
         predictor = self._served.require()
         deadline = asyncio.get_running_loop().time() + request.seconds_left
-        inputs, parameters = codec_v1.decode(await self._body(request, deadline), predictor.inputs)
+        inputs, parameters = codec_v1.decode(await read_body(request, self._limit, deadline), predictor.inputs)
         outputs = await predictor.predict(Call(inputs, parameters, deadline, caller_alive(request.receive)))
         rows = next(iter(inputs.values())).shape[0]
         return Response(
@@ -193,41 +177,6 @@ class Front:
                 rows=rows,
             )
         )
-
-    async def _body(self, request: Request, deadline: float) -> bytes:
-        declared = request.headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self._limit:
-            raise self._too_large(f"{int(declared)} bytes")
-        message = await request.receive()
-        if message["type"] == "http.request" and not message.get("more_body", False):
-            return self._within_limit(message.get("body", b""))
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._long_body(message, request.receive)
-        except TimeoutError as error:
-            raise DeadlineError("the deadline passed before the body had arrived") from error
-
-    async def _long_body(self, message: "Message", receive: "Receive") -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            if message["type"] == "http.disconnect":
-                raise CallerGoneError
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._limit:
-                raise self._too_large("more")
-            if not message.get("more_body", False):
-                return b"".join(parts)
-            message = await receive()
-
-    def _within_limit(self, body: bytes) -> bytes:
-        if len(body) > self._limit:
-            raise self._too_large(f"{len(body)} bytes")
-        return body
-
-    def _too_large(self, received: str) -> TooLargeError:
-        return TooLargeError(f"a body may hold at most {self._limit} bytes and this one holds {received}; split it")
 
     def _health(self) -> Response:
         return Response(b'{"status":"alive"}')
@@ -267,73 +216,9 @@ class Front:
         return Response(body, 200, content_type.encode())
 
     def _log(self, error: Exception, headers: Headers, request_id: str) -> None:
-        trace = parse(_text(headers, b"traceparent"))
+        trace = parse(text(headers, b"traceparent"))
         ids = {"request_id": request_id, "trace_id": trace.trace_id if trace else ""}
         if isinstance(error, PredictorError):
             logger.warning("request failed", status=error.status, reason=error.message, **ids)
         else:
             logger.error("request failed", status=500, exc_info=error, **ids)
-
-
-def error_response(error: PredictorError) -> Response:
-    """An error as KServe's clients read it."""
-    headers: list[tuple[bytes, bytes]] = []
-    if error.retry_after_seconds is not None:
-        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_seconds))))
-    if error.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    return Response(orjson.dumps({"error": error.message}), error.status, headers=headers)
-
-
-def caller_alive(receive: "Receive") -> Callable[[], bool]:
-    """A function that tells, without waiting, whether the caller of a request is still connected.
-
-    It lets `receive` take one step: a server that has nothing to say waits there, and one that saw the connection
-    close answers at once.
-    """
-
-    def alive() -> bool:
-        step = receive().__await__()
-        try:
-            next(step)
-        except StopIteration as stop:
-            return bool(stop.value["type"] != "http.disconnect")
-        finally:
-            close = getattr(step, "close", None)
-            if close is not None:
-                close()
-        return True
-
-    return alive
-
-
-def _closing(send: "Send") -> "Send":
-    """Ask callers to leave the connection, so that none is cut when the process goes."""
-
-    async def closing(message: "Message") -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-        await send(message)
-
-    return closing
-
-
-async def _send(send: "Send", response: Response, request_id: str) -> None:
-    headers = [
-        (b"content-type", response.content_type),
-        (b"content-length", b"%d" % len(response.body)),
-        (b"x-request-id", request_id.encode()),
-        *response.headers,
-    ]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
-
-
-def _request_id(headers: Headers) -> str:
-    given = headers.get(b"x-request-id")
-    return given.decode() if given is not None and _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-
-
-def _text(headers: Headers, name: bytes) -> str:
-    value = headers.get(name)
-    return "" if value is None else value.decode("latin-1")

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.logs import get_logger
+from serving.asgi import error_response
 from serving.errors import INTERNAL, MalformedError, PredictorError, UnavailableError
-from serving.http import error_response
 from serving.served import Served
 
 if TYPE_CHECKING:

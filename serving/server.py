@@ -14,10 +14,11 @@ import kserve
 from runtime.asgi import BodyLimitMiddleware, RequestContextMiddleware
 from runtime.logs import get_logger
 from runtime.problems import WireResponse
+from serving.asgi import error_response
 from serving.errors import TooLargeError
 from serving.gate import Gate
 from serving.grpc_server import GrpcServer
-from serving.http import Front, error_response
+from serving.http import Front
 from serving.kserve_app import RestServer
 from serving.kserve_model import ServedDataPlane, ServedModel, ServedRepository
 from serving.local_copy import LocalCopies

@@ -37,4 +37,6 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    from serving.__main__ import leave
+
+    leave(main(Path(sys.argv[1])))

@@ -1,6 +1,7 @@
 """What callers are told when a request cannot be answered, over REST."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 
@@ -258,3 +259,13 @@ def test_an_error_of_the_model_shows_nothing_of_our_insides(predictor: Running) 
     assert "Error" not in error
     assert "trace-me" in predictor.log()
     assert "not finite" in predictor.log()
+
+
+def test_a_body_that_never_arrives_is_504_at_the_deadline(predictor: Running) -> None:
+    head = (
+        f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
+        f"X-Deadline: {time.time() + 0.5}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", predictor.http_port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"{")
+        assert b"504" in connection.recv(4096).splitlines()[0]

@@ -118,6 +118,7 @@ async def test_it_waits_for_a_champion_takes_up_new_ones_under_load_and_refuses_
         "trained on features feedfeedfeed": {"feature_digest": "feedfeedfeed"},
         "family 'fraud'": {"family": "fraud"},
         "has shape": {"horizon_bars": 25},
+        "for market 'spot'": {"market": "spot"},
     }
     async with Load(running, 2) as load:
         for number, (why, change) in enumerate(bad.items()):
@@ -251,6 +252,11 @@ def test_features_that_cannot_be_read_make_it_unready_and_it_recovers(new_runnin
     first = httpx.post(running.infer_url, json=SYMBOL).json()
     running.windows.put(window(UNIQUE_IDS[0], seed=5))
     wait_until(lambda: httpx.post(running.infer_url, json=SYMBOL).json()["outputs"] != first["outputs"], 5, "the news")
+
+    # A store that hangs does not hold the process up when it is asked to go.
+    (running.folder / "windows/slow").write_text("60")
+    time.sleep(0.5)
+    assert running.stop(signal.SIGTERM, 15) == 0
 
 
 def test_keys_are_asked_for_by_rest_and_grpc_alike_but_not_by_probes(new_running: New, wait_until: Wait) -> None:
