@@ -1,5 +1,6 @@
 """Real clients against a real predictor process."""
 
+import httpx
 import kserve
 import numpy as np
 import pytest
@@ -84,3 +85,22 @@ async def test_the_grpc_client_gets_the_same_answer_raw_or_typed(predictor: Runn
     outputs = {output.name: output.as_numpy() for output in by_symbol.outputs}
     np.testing.assert_allclose(outputs["quantiles"], expected_quantiles(window(UNIQUE_IDS[0]).window[None]), atol=1e-6)
     assert outputs["indicators"].shape == (1, 12)
+
+
+def test_cloud_events_are_answered_by_kserves_own_route(predictor: Running) -> None:
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": "1",
+        "ce-source": "test",
+        "ce-type": "forecast",
+        "Content-Type": "application/json",
+    }
+    body = {"instances": [{"symbol": "BTC"}]}
+    answer = httpx.post(predictor.predict_url, json=body, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["ce-type"] == "io.kserve.inference.response"
+    assert answer.json()["model_version"] == "1"
+    body["instances"][0]["symbol"] = "BTCC"
+    refused = httpx.post(predictor.predict_url, json=body, headers=headers)
+    assert refused.status_code == 404
+    assert "did you mean 'BTC'" in refused.json()["error"]
