@@ -73,7 +73,7 @@ def environment(local: LocalSettings, runtime: RuntimeSettings, inherited: Mappi
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),
-        "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(state / "tmp"),
         "TORCHINDUCTOR_CACHE_DIR": str(cache / "torch"),

@@ -17,12 +17,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _BINARIES = {"postgresql": "postgres", "redis-server": "redis-server", "nginx": "nginx", "chromium": "chromium"}
+
+set_hypothesis_home_dir(Path(__file__).resolve().parents[1] / ".state" / "cache" / "hypothesis")
 
 
 @pytest.fixture(scope="session")

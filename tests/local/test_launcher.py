@@ -63,7 +63,7 @@ def test_mlflow_starts_first_and_everything_binds_loopback(tmp_path: Path) -> No
 
 def test_every_cache_stands_in_the_state_folder(tmp_path: Path) -> None:
     told = environment(LocalSettings(), RuntimeSettings(state_dir=tmp_path), {})
-    for name in ("MPLCONFIGDIR", "PYTHONPYCACHEPREFIX", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "AIO_STATE_DIR"):
+    for name in ("MPLCONFIGDIR", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "AIO_STATE_DIR"):
         assert Path(told[name]).is_relative_to(tmp_path)
 
 
