@@ -63,7 +63,8 @@ def test_shutdown_stops_every_process(supervisor: Supervisor) -> None:
 
 def test_orphans_of_a_killed_supervisor_are_found_and_ended(supervisor: Supervisor) -> None:
     supervisor.launch("sleeper")
-    assert _eventually(lambda: supervisor.state("sleeper").pid != 0)
+    # Whoever still writes when the supervisor's pipe is gone dies of it; an orphan is one that has said what it had to say.
+    assert _eventually(lambda: "100% awake" in supervisor.log_file("sleeper").read_text())
     pid = supervisor.state("sleeper").pid
     state: Path = supervisor.state_dir  # type: ignore[attr-defined]
     os.kill(int((state / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
