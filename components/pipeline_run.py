@@ -5,6 +5,7 @@ a step that is tried again does not make a second one.
 """
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 JOB_TAG = "pipeline_job"
+OWNER_TAG = "pipeline_owner"
+OWNER_VARIABLE = "AIO_PIPELINE_OWNER"
+"""Names a place that never runs a pipeline twice at once, so that what is still open there was killed; else not set."""
+
 _STATUS = {"SUCCEEDED": "FINISHED", "CANCELLED": "KILLED"}
 _LONGEST_TAG = 4000
 
@@ -45,7 +50,8 @@ def open_pipeline_run(pipeline: str, job: str, parameters: Mapping[str, object])
         found = _find(client, str(experiment_id), job)
         if found:
             return found
-        tags = {JOB_TAG: job, "mlflow.source.git.commit": code_revision(), "code_digest": code_digest()}
+        _close_killed(client, str(experiment_id))
+        tags = {**_owner(), JOB_TAG: job, "mlflow.source.git.commit": code_revision(), "code_digest": code_digest()}
         run_id = str(client.create_run(experiment_id, run_name=f"{pipeline} {job}", tags=tags).info.run_id)
         client.log_batch(run_id, params=[Param(key, str(value)) for key, value in parameters.items()])
     return run_id
@@ -82,7 +88,7 @@ def annotate_pipeline_run(run_id: str, tags: Mapping[str, str]) -> None:
 @contextlib.contextmanager
 def step_run(step: str, pipeline: str, run_id: str) -> Iterator[RunLogger]:
     """Run the block as a step's work, under a nested run of its own in the pipeline's experiment."""
-    with step_process(step), start_run(pipeline, step, {"step": step}, parent_run_id=run_id) as run:
+    with step_process(step), start_run(pipeline, step, {**_owner(), "step": step}, parent_run_id=run_id) as run:
         yield run
 
 
@@ -93,7 +99,7 @@ def first_step_run(
     """As `step_run`, for the step that opens the pipeline's run; gives that run's id and the step's own run."""
     with step_process(step):
         run_id = open_pipeline_run(pipeline, job, parameters)
-        with start_run(pipeline, step, {"step": step}, parent_run_id=run_id) as run:
+        with start_run(pipeline, step, {**_owner(), "step": step}, parent_run_id=run_id) as run:
             yield run_id, run
 
 
@@ -111,6 +117,22 @@ def _client() -> "MlflowClient":
     settings = runtime_settings()
     bound_mlflow_calls(settings.http_timeout_seconds)
     return MlflowClient(tracking_uri=settings.mlflow_tracking_uri)
+
+
+def _owner() -> dict[str, str]:
+    owner = os.environ.get(OWNER_VARIABLE, "")
+    return {OWNER_TAG: owner} if owner else {}
+
+
+def _close_killed(client: "MlflowClient", experiment_id: str) -> None:
+    """End what an earlier run of the same owner, killed without a word, left open."""
+    owner = _owner().get(OWNER_TAG, "").replace("'", "")
+    if not owner:
+        return
+    left = f"tags.{OWNER_TAG} = '{owner}' and attributes.status = 'RUNNING'"
+    for run in client.search_runs([experiment_id], left):
+        client.set_tag(run.info.run_id, "failure", "its process was killed")
+        client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _find(client: "MlflowClient", experiment_id: str, job: str) -> str:

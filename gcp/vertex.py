@@ -1,6 +1,7 @@
 """The Vertex AI target: addresses as plain environment, since Vertex AI ignores the Kubernetes part of a package."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from gcp.settings import GcpSettings
 from pipelines.scheduling import Cron
 from pipelines.targets import RunHandle, TargetError
-from pipelines.targets.binding import bind_code
+from pipelines.targets.binding import OPTIONAL_SECRET_VARIABLES, OPTIONAL_VARIABLES, bind_code
 from pipelines.wiring import CompiledPipeline, Pipeline, compile_pipeline
 from pipelines.wiring.parameters import ParameterValue
 from runtime.settings import RuntimeSettings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform import PipelineJob
     from kfp.dsl import PipelineTask
 
+_FURTHER_VARIABLES = tuple(name for name in (*OPTIONAL_VARIABLES, *OPTIONAL_SECRET_VARIABLES) if name[:4] != "AWS_")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", ""})  # noqa: S104 - addresses to refuse
 
 
@@ -150,7 +152,9 @@ class VertexTarget:
                 f"steps on Vertex AI cannot use the embedded defaults; set {', '.join(unreachable)} "
                 "to what they can reach from there"
             )
-        return {**wanted, "AIO_FEAST_PROFILE": self._runtime.feast_profile, "AIO_ENVIRONMENT": "production"}
+        further = {name: os.environ[name] for name in _FURTHER_VARIABLES if os.environ.get(name)}
+        profile = self._runtime.feast_profile
+        return {**further, **wanted, "AIO_FEAST_PROFILE": profile, "AIO_ENVIRONMENT": "production"}
 
 
 def _reachable(address: str) -> bool:

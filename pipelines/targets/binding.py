@@ -10,13 +10,22 @@ if TYPE_CHECKING:
 IMAGE_TAG_DIGITS = 12
 
 ADDRESS_VARIABLES = ("AIO_MLFLOW_TRACKING_URI", "AIO_OBJECT_STORE_URL", "AIO_FEAST_PROFILE")
-"""Addresses that may be read by everyone."""
+"""Addresses that every step needs and everyone may read."""
 
 SECRET_VARIABLES = ("AIO_DATABASE_URL",)
-"""Addresses that hold a password."""
+"""Addresses that every step needs and that hold a password."""
 
-CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_TOKEN")
-"""What a step presents to the object store and to MLflow where its identity does not suffice."""
+OPTIONAL_VARIABLES = ("AIO_ENVIRONMENT", "CANDLES_SOURCE", "FEATURES_OFFLINE_STORE", "FEATURES_OFFLINE_LOCATION")
+"""What some set-ups need beside the addresses; everyone may read it."""
+
+OPTIONAL_SECRET_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "FEATURES_REDIS",
+    "FEATURES_REGISTRY_URL",
+    "MLFLOW_TRACKING_TOKEN",
+)
+"""The same, with passwords; absent where a step's identity suffices."""
 
 
 def image_reference(image: str) -> str:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pipelines.scheduling import Cron
-from pipelines.targets.binding import ADDRESS_VARIABLES, CREDENTIAL_VARIABLES, SECRET_VARIABLES, bind_code
+from pipelines.targets.binding import (
+    ADDRESS_VARIABLES,
+    OPTIONAL_SECRET_VARIABLES,
+    OPTIONAL_VARIABLES,
+    SECRET_VARIABLES,
+    bind_code,
+)
 from pipelines.targets.port import RunHandle, TargetError
 from pipelines.targets.settings import PipelineSettings
 from pipelines.wiring import CompiledPipeline, Pipeline, compile_pipeline
@@ -31,16 +37,15 @@ class KubeflowBinder:
     settings: PipelineSettings
 
     def bind(self, task: "PipelineTask", *, accelerated: bool) -> None:
-        """Bind one task; credentials of the object store are optional, since a cluster may give them by identity."""
+        """Bind one task; credentials are optional, since a cluster may give them by identity."""
         from kfp import kubernetes
 
         bind_code(task, self.settings.image)
-        addresses = {name: name for name in ADDRESS_VARIABLES}
-        secrets = {name: name for name in SECRET_VARIABLES}
-        credentials = {name: name for name in CREDENTIAL_VARIABLES}
-        kubernetes.use_config_map_as_env(task, self.settings.config_map, addresses)
-        kubernetes.use_secret_as_env(task, self.settings.secret, secrets)
-        kubernetes.use_secret_as_env(task, self.settings.secret, credentials, optional=True)
+        config, secret = self.settings.config_map, self.settings.secret
+        kubernetes.use_config_map_as_env(task, config, _same(ADDRESS_VARIABLES))
+        kubernetes.use_config_map_as_env(task, config, _same(OPTIONAL_VARIABLES), optional=True)
+        kubernetes.use_secret_as_env(task, secret, _same(SECRET_VARIABLES))
+        kubernetes.use_secret_as_env(task, secret, _same(OPTIONAL_SECRET_VARIABLES), optional=True)
         if accelerated and self.settings.accelerator:
             task.set_accelerator_type(self.settings.accelerator)
             task.set_accelerator_limit(self.settings.accelerator_count)
@@ -128,6 +133,10 @@ class KubeflowTarget:
                 f"Kubeflow Pipelines at {host} did not answer: {_root_cause(error)}; "
                 "check PIPELINES_KUBEFLOW_HOST and that the API is up"
             ) from error
+
+
+def _same(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: name for name in names}
 
 
 def _recurring_runs(client: "Client", experiment: str, name: str) -> list[str]:

@@ -56,7 +56,7 @@ class Api:
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if "/storage/" in path or path.startswith("/b/"):
-            return 200, {"name": "bucket", "location": "US-CENTRAL1"}
+            return 200, {"name": "bucket", "location": "US-CENTRAL1", "projectNumber": "1"}
         if self.refuse and method == "POST":
             return self.refuse[0], {"error": {"code": self.refuse[0], "message": self.refuse[1], "status": "X"}}
         if method == "POST" and "/pipelineJobs" in path:
@@ -96,6 +96,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     # The client asks Cloud Storage for the staging bucket before it submits.
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", recorded.url)
+    # … and Google's resource manager, which has no address of its own to set, whose bucket it is.
+    monkeypatch.setattr("google.cloud.aiplatform.utils.resource_manager_utils.get_project_number", lambda _project: "1")
     yield recorded
     server.shutdown()
     server.server_close()

@@ -1,6 +1,7 @@
 """The local target: compile with this machine's addresses, run here, follow to the end."""
 
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from components.parent_watch import PARENT_VARIABLE
+from components.pipeline_run import OWNER_VARIABLE
 from pipelines.targets.local.display import Display
 from pipelines.targets.local.execution import execute
 from pipelines.targets.local.journal import Journal
@@ -119,7 +121,11 @@ class LocalTarget:
             started_at=started,
         )
         journal = Journal(folder / "last_run.json", record)
-        steps = {PARENT_VARIABLE: str(os.getpid()), "TMPDIR": str(place / "scratch")}
+        steps = {
+            PARENT_VARIABLE: str(os.getpid()),
+            OWNER_VARIABLE: f"{platform.node()}:{folder}",
+            "TMPDIR": str(place / "scratch"),
+        }
         compiled = compile_pipeline(pipeline, LocalBinder(self._runtime, steps))
         compiled.write(place / "pipeline.yaml")
         with Display(self._console) as display:

@@ -45,7 +45,7 @@ def test_every_step_reads_its_addresses_from_the_cluster_and_runs_in_the_image_o
     kubernetes = compiled.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert set(kubernetes) == set(executors.keys()) and len(kubernetes) == 4
     for name, platform in kubernetes.items():
-        (config,) = platform["configMapAsEnv"]
+        config, choices = platform["configMapAsEnv"]
         secret, credentials = platform["secretAsEnv"]
         assert config["configMapName"] == "ai-orchestration-config"
         assert {"AIO_MLFLOW_TRACKING_URI", "AIO_OBJECT_STORE_URL"} <= {key["envVar"] for key in config["keyToEnv"]}
@@ -53,7 +53,9 @@ def test_every_step_reads_its_addresses_from_the_cluster_and_runs_in_the_image_o
             "ai-orchestration-secrets",
             "AIO_DATABASE_URL",
         )
-        assert credentials["optional"] is True and not secret.get("optional")
+        assert credentials["optional"] is True and choices["optional"] is True
+        assert not secret.get("optional") and not config.get("optional")
+        assert {"FEATURES_REDIS", "FEATURES_REGISTRY_URL"} <= {key["envVar"] for key in credentials["keyToEnv"]}
         container = executors[name]["container"]
         assert container["image"] == image_reference("registry.local/trainer")
         assert "pip install" not in str(container["command"])
