@@ -21,6 +21,7 @@ from serving.grpc_server import GrpcServer
 from serving.http import Front
 from serving.kserve_app import RestServer
 from serving.kserve_model import ServedDataPlane, ServedModel, ServedRepository
+from serving.listener import BACKLOG, listen, stop_listening
 from serving.local_copy import LocalCopies
 from serving.metrics import PredictorMetrics
 from serving.reload import HEALTH_SECONDS, Watcher
@@ -35,13 +36,8 @@ if TYPE_CHECKING:
     from runtime.registry.port import ModelRegistry
 
 KEEP_ALIVE_SECONDS = 65
-BACKLOG = 2048
 
 logger = get_logger(__name__)
-
-
-class PortTakenError(OSError):
-    """An address cannot be bound; names it and the setting."""
 
 
 class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
@@ -104,7 +100,7 @@ class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
         host, port = listener.getsockname()[:2]
         logger.info("listening", host=host, http_port=port, grpc_port=grpc_port, model=self._settings.model_name)
         done, _ = await asyncio.wait({*work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        await self._drain(rest, rest_work, grpc)
+        await self._drain(rest, rest_work, grpc, listener)
         for task in {*work, stopped} - done:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
@@ -112,11 +108,15 @@ class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
         for task in done - {stopped}:
             task.result()
 
-    async def _drain(self, rest: "uvicorn.Server", rest_work: "asyncio.Task[object]", grpc: GrpcServer) -> None:
+    async def _drain(
+        self, rest: "uvicorn.Server", rest_work: "asyncio.Task[object]", grpc: GrpcServer, listener: socket.socket
+    ) -> None:
         """Answer with `Connection: close` for a moment, then take no more, then finish what is in hand."""
         self.served.draining = True
         logger.info("draining")
         await asyncio.sleep(self._settings.drain_notice_seconds)
+        if rest.started:
+            await stop_listening(rest, listener)
         rest.should_exit = True
         timeout = self._settings.drain_timeout_seconds
         await asyncio.gather(grpc.stop(timeout), asyncio.wait({rest_work}, timeout=timeout + 1))
@@ -154,18 +154,6 @@ class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
         server: uvicorn.Server = rest._server  # noqa: SLF001 - KServe starts it without sockets and with signal handlers of its own
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
         return server
-
-
-def listen(settings: PredictorSettings) -> socket.socket:
-    """Bind the REST address; raise PortTakenError."""
-    try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.http_port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise PortTakenError(
-            f"cannot listen on {settings.host} port {settings.http_port}: {error.strerror}; "
-            "free it or set PREDICTOR_HTTP_PORT"
-        ) from error
 
 
 def _kserve_app() -> "ASGIApp":

@@ -70,7 +70,7 @@ def test_a_far_deadline_is_brought_down_to_the_longest() -> None:
 
 
 def test_a_taken_rest_port_is_named_with_the_setting(free_port: Callable[[], int]) -> None:
-    from serving.server import PortTakenError, listen
+    from serving.listener import PortTakenError, listen
 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
