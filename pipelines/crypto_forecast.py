@@ -140,5 +140,9 @@ def crypto_forecast(
                     )
                     deployed.after(promoted).set_retry(2, backoff_duration="30s")
                     deployed.set_cpu_limit("1").set_memory_limit("1G")
+            # An If with an Else: the local runner resolves the condition of a lone If only where its step has one output.
+            with dsl.Else(name="not-better"):
+                kept = release.keep_champion(pipeline=NAME, run_id=run_id, reason=decided.outputs["reason"])
+                kept.set_retry(1).set_cpu_limit("1").set_memory_limit("1G")
         with dsl.Else(name="invalid"):
             release.fail_validation(failures=checked.outputs["failures"]).set_cpu_limit("1").set_memory_limit("1G")

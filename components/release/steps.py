@@ -98,6 +98,14 @@ def deploy(pipeline: str, run_id: str, inference_service: str, version: str, rea
 
 
 @step
+def keep_champion(pipeline: str, run_id: str, reason: str) -> None:
+    """Write down that no candidate took the champion's place, and why."""
+    from components.release.tracked import keep
+
+    keep(pipeline=pipeline, run_id=run_id, reason=reason)
+
+
+@step
 def fail_validation(failures: str) -> None:
     """Fail, saying which expectations failed."""
     from components.release.tracked import fail_validation as fail

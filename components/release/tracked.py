@@ -155,6 +155,12 @@ def deploy(*, pipeline: str, run_id: str, inference_service: str, version: str, 
     return done.previous
 
 
+def keep(*, pipeline: str, run_id: str, reason: str) -> None:
+    """Write down that the champion stays."""
+    with step_run("keep-champion", pipeline, run_id) as run:
+        run.tags({"reason": reason})
+
+
 def fail_validation(failures: str) -> None:
     """Stop the run and say which expectations failed."""
     with step_process("fail-validation"):
