@@ -140,7 +140,7 @@ def crypto_forecast(
                     )
                     deployed.after(promoted).set_retry(2, backoff_duration="30s")
                     deployed.set_cpu_limit("1").set_memory_limit("1G")
-            # An If with an Else: the local runner resolves the condition of a lone If only where its step has one output.
+            # With an Else, since the local runner skips a lone If whose condition is one of several outputs of a step.
             with dsl.Else(name="not-better"):
                 kept = release.keep_champion(pipeline=NAME, run_id=run_id, reason=decided.outputs["reason"])
                 kept.set_retry(1).set_cpu_limit("1").set_memory_limit("1G")
