@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.wiring.definition import Pipeline, accelerated_tasks
@@ -38,12 +37,16 @@ class CompiledPipeline:
     platform: Mapping[str, object]
     specification: "PipelineSpec"
     component: "GraphComponent"
-    yaml: str
 
     def write(self, path: Path) -> Path:
         """Write the package that the back-end takes: JSON for a `.json` name, else YAML with the platform part."""
+        from kfp import compiler
+
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.document, indent=2) + "\n" if path.suffix == ".json" else self.yaml)
+        if path.suffix == ".json":
+            path.write_text(json.dumps(self.document, indent=2) + "\n")
+        else:
+            compiler.Compiler().compile(self.component, str(path))
         return path
 
 
@@ -53,19 +56,14 @@ def compile_pipeline(pipeline: Pipeline, binder: TaskBinder) -> CompiledPipeline
     Raises:
         DanglingReferenceError: The graph refers to something that is not in it.
     """
-    import yaml
-    from kfp import compiler
+    from google.protobuf import json_format
 
     component = _trace(pipeline, binder)
-    with TemporaryDirectory(prefix="pipeline-") as folder:
-        package = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(component, str(package))
-        text = package.read_text()
-    documents = list(yaml.safe_load_all(text))
-    specification = parse_specification(documents[0])
+    document = json_format.MessageToDict(component.pipeline_spec)
+    platform = json_format.MessageToDict(component.platform_spec)
+    specification = parse_specification(document)
     check_graph(specification)
-    platform = documents[1] if len(documents) > 1 else {}
-    return CompiledPipeline(pipeline.name, documents[0], platform, specification, component, text)
+    return CompiledPipeline(pipeline.name, document, platform, specification, component)
 
 
 def _trace(pipeline: Pipeline, binder: TaskBinder) -> "GraphComponent":

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
+from pipelines.targets.local.conditions import unresolved_conditions
 from pipelines.targets.local.display import Display
 from pipelines.targets.local.journal import Journal
 from pipelines.targets.local.output import RunnerOutput
@@ -68,6 +69,7 @@ def execute(
             _stoppable(journal),
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(output),
+            unresolved_conditions() as unresolved,
         ):
             compiled.component(**arguments)
     except RuntimeError as error:
@@ -78,6 +80,8 @@ def execute(
     finally:
         output.close()
         shutil.rmtree(scratch, ignore_errors=True)
+    if unresolved:
+        return journal.finish("failed", f"the local runner skipped a branch that it could not judge: {unresolved[0]}")
     return journal.finish("succeeded")
 
 

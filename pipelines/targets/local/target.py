@@ -127,7 +127,7 @@ class LocalTarget:
             "TMPDIR": str(place / "scratch"),
         }
         compiled = compile_pipeline(pipeline, LocalBinder(self._runtime, steps))
-        compiled.write(place / "pipeline.yaml")
+        compiled.write(place / "pipeline.json")
         with Display(self._console) as display:
             ended = execute(compiled, arguments, place, journal, display)
         if ended.state != "succeeded":
