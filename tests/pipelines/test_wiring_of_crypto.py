@@ -27,6 +27,7 @@ FORECAST_STEPS = {
     "fit-baseline",
     "gate",
     "ingest-candles",
+    "keep-champion",
     "materialise-features",
     "promote",
     "read-training-set",

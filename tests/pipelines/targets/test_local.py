@@ -53,7 +53,7 @@ def test_a_run_records_its_steps_keeps_its_artifacts_and_tells_steps_where_servi
     assert str(outputs(handle.link, "close")["Output"]).endswith("SUCCEEDED")
     assert "progress: half way" in Path(record.steps[0].log).read_text()
     assert "✓ Use it" in said.getvalue() and "Streamed logs" not in said.getvalue()
-    assert (Path(handle.link) / "pipeline.yaml").is_file()
+    assert (Path(handle.link) / "pipeline.json").is_file()
     assert not (Path(handle.link) / "scratch").exists()
 
 
