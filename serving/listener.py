@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 
-LAST_REQUEST_SECONDS = 0.2
-"""Time for a connection that was accepted last to bring its request."""
+FIRST_REQUEST_SECONDS = 2.0
+"""Longest wait for a connection that has asked for nothing yet to bring its first request."""
 
 
 class PortTakenError(OSError):
@@ -51,7 +51,10 @@ async def stop_listening(server: "uvicorn.Server", listener: socket.socket) -> N
     spare.close()
     for connection in waiting:
         await loop.connect_accepted_socket(lambda: _protocol(server), connection)
-    await asyncio.sleep(LAST_REQUEST_SECONDS)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_REQUEST_SECONDS):
+            while any(getattr(one, "cycle", one) is None for one in server.server_state.connections):
+                await asyncio.sleep(0.01)
 
 
 def _protocol(server: "uvicorn.Server") -> asyncio.Protocol:

@@ -31,7 +31,7 @@ class PredictorMetrics:
         ).labels(model_name)
         self._info = Gauge(
             "predictor_model_info",
-            "The version served, as labels of a gauge that is 1.",
+            "Versions as labels: 1 for the one served, 0 for those before.",
             ("model", "version", "network", "feature_digest"),
             registry=registry,
         )
@@ -50,6 +50,7 @@ class PredictorMetrics:
         self._ready = Gauge("predictor_ready", "1 while /ready is true.", ("model",), registry=registry).labels(
             model_name
         )
+        self._served: Gauge | None = None
         self._by_outcome: dict[tuple[str, int], Counter] = {}
         self._by_protocol: dict[str, Histogram] = {}
 
@@ -79,13 +80,15 @@ class PredictorMetrics:
 
     def serving(self, predictor: Predictor) -> None:
         """Publish which version is served."""
-        self._info.clear()
-        self._info.labels(
+        if self._served is not None:
+            self._served.set(0)
+        self._served = self._info.labels(
             self._model_name,
             predictor.version,
             predictor.parameters.get("network", ""),
             predictor.parameters.get("feature_digest", ""),
-        ).set(1)
+        )
+        self._served.set(1)
 
     def state(self, *, ready: bool, health: Health, waiting_rows: int) -> None:
         """Publish what `/ready` says."""
