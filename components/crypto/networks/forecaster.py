@@ -25,7 +25,7 @@ class Forecaster(nn.Module):  # type: ignore[misc]  # torch is untyped here
         self.settings = settings
         self.encoder = InputEncoder(feature_names)
         self.drop_inputs = nn.Dropout(settings.input_dropout)
-        self.body = make_body(settings, self.encoder.width)
+        self.body = make_body(settings, self.encoder.fast_width)
         self.beside = nn.Linear(self.encoder.width, settings.width)
         self.mix = nn.Sequential(
             nn.Dropout(settings.dropout),
@@ -35,21 +35,24 @@ class Forecaster(nn.Module):  # type: ignore[misc]  # torch is untyped here
         )
         self.head = QuantileHead(settings, self.encoder.width, settings.width, horizon_bars)
 
-    def from_inputs(self, inputs: torch.Tensor, skip_bars: int = 0) -> torch.Tensor:
+    def from_inputs(
+        self, inputs: torch.Tensor, skip_bars: int = 0, horizons: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Quantiles over the reference volatility at every bar of encoded stretches.
 
         Args:
             inputs: [N, L, D], what the encoder makes of features.
             skip_bars: Bars at the start that are read but not forecast from.
+            horizons: Positions of the horizons to forecast, [K]; all by default.
 
         Returns:
-            [N, L - skip_bars, H, Q].
+            [N, L - skip_bars, H or K, Q].
         """
         dropped = self.drop_inputs(inputs)
-        states = self.body(dropped)[:, skip_bars:]
+        states = self.body(dropped.index_select(-1, self.encoder.fast_columns))[:, skip_bars:]
         beside = nn.functional.gelu(self.beside(dropped[:, skip_bars:]))
         hidden = self.mix(torch.cat((states, beside), dim=-1))
-        quantiles: torch.Tensor = self.head(hidden, inputs[:, skip_bars:])
+        quantiles: torch.Tensor = self.head(hidden, inputs[:, skip_bars:], horizons)
         return quantiles
 
     def forward(self, window: torch.Tensor) -> torch.Tensor:

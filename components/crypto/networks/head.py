@@ -37,7 +37,8 @@ class QuantileHead(nn.Module):  # type: ignore[misc]  # torch is untyped here
         self.median = nn.Parameter(torch.zeros(horizon_bars))
         self.log_gaps = nn.Parameter(torch.zeros(horizon_bars, GAPS))
         self.corrections = nn.Linear(hidden, (2 + GAPS) * basis.shape[0])
-        for parameter in (*self.skip.parameters(), *self.corrections.parameters()):
+        self.shape = nn.Linear(inputs, (1 + GAPS) * basis.shape[0], bias=False)
+        for parameter in (*self.skip.parameters(), *self.corrections.parameters(), *self.shape.parameters()):
             nn.init.zeros_(parameter)
 
     def start_at(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
@@ -57,15 +58,28 @@ class QuantileHead(nn.Module):  # type: ignore[misc]  # torch is untyped here
         with torch.no_grad():
             return self._ordered(self.median, torch.exp(self.log_gaps)) * torch.exp(self.half_log_horizon)[:, None]
 
-    def forward(self, hidden: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
-        """Quantiles divided by the reference volatility, [..., H, Q], non-decreasing along Q."""
+    def forward(self, hidden: torch.Tensor, inputs: torch.Tensor, horizons: torch.Tensor | None = None) -> torch.Tensor:
+        """Quantiles divided by the reference volatility, non-decreasing along Q.
+
+        Args:
+            hidden: [..., W].
+            inputs: [..., D].
+            horizons: Positions of the horizons to forecast, [K]; all by default.
+
+        Returns:
+            [..., H, Q], or [..., K, Q].
+        """
+        at = slice(None) if horizons is None else horizons
+        basis = self.basis[:, at]
         raw = self.corrections(hidden).unflatten(-1, (2 + GAPS, -1))
-        change = self.scale_bound * torch.tanh(raw[..., 0, :] / self.scale_bound) @ self.basis
-        shift = self.shape_bound * torch.tanh(raw[..., 1, :]) @ self.basis
-        factors = torch.exp(self.shape_bound * torch.tanh(raw[..., 2:, :])) @ self.basis
-        scale = torch.exp(self.skip(inputs) + self.half_log_horizon + change)
-        gaps = factors.transpose(-1, -2) * torch.exp(self.log_gaps)
-        return scale[..., None] * self._ordered(self.median + shift, gaps)
+        change = self.scale_bound * torch.tanh(raw[..., 0, :] / self.scale_bound) @ basis
+        bounded = self.shape_bound * torch.tanh(raw[..., 1:, :] + self.shape(inputs).unflatten(-1, (1 + GAPS, -1)))
+        shift = bounded[..., 0, :] @ basis
+        factors = torch.exp(bounded[..., 1:, :]) @ basis
+        linear = nn.functional.linear(inputs, self.skip.weight[at], self.skip.bias[at])
+        scale = torch.exp(linear + self.half_log_horizon[at] + change)
+        gaps = factors.transpose(-1, -2) * torch.exp(self.log_gaps[at])
+        return scale[..., None] * self._ordered(self.median[at] + shift, gaps)
 
     def _ordered(self, median: torch.Tensor, gaps: torch.Tensor) -> torch.Tensor:
         return median[..., None] + gaps @ self.sums

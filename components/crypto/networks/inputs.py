@@ -14,6 +14,20 @@ REFERENCE = "log_range_h168"
 LOG_VOLATILITY_PREFIXES = ("log_volatility_", "log_range_", "log_realised_", "market_log_volatility_")
 MOVE_PREFIXES = ("log_return_", "market_log_return_", "macd", "sma_", "ema_", "bollinger_width_", "atr_")
 
+FAST = (
+    "log_return_1",
+    "log_volatility_h1",
+    "log_volatility_h6",
+    "log_range_h1",
+    "log_range_h6",
+    "log_realised_24",
+    "volume_z_168",
+    "bollinger_position_20",
+    "market_log_return_1",
+    "same_hour_activity_21d",
+)
+"""What changes from bar to bar: the columns that a body reads along the window, beside hour and weekday."""
+
 HOURS = 24
 WEEKDAYS = 7
 SATURDAY = 5
@@ -43,6 +57,9 @@ class InputEncoder(nn.Module):  # type: ignore[misc]  # torch is untyped here
         self.register_buffer("hours", torch.arange(2 * HOURS, dtype=torch.float32))
         self.register_buffer("weekdays", torch.arange(WEEKDAYS, dtype=torch.float32))
         self.width = len(numeric) + 2 * HOURS + WEEKDAYS
+        fast = [position for position, name in enumerate(numeric) if name in FAST]
+        self.register_buffer("fast_columns", torch.tensor([*fast, *range(len(numeric), self.width)]))
+        self.fast_width = len(self.fast_columns)
 
     def fit(self, features: torch.Tensor) -> None:
         """Take mean and deviation of the columns from training rows [n, F]."""

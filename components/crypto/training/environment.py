@@ -18,8 +18,9 @@ class TrainingEnvironment(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes CUDA where there is one."""
 
-    threads: int = Field(default=2, ge=1, le=64)
-    """Threads of one operation on the CPU; fixed, so that the same seed gives the same model on any number of cores."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """Threads of one operation on the CPU. The operations are small, so that a second one mostly waits for the first;
+    fixed, so that the same seed gives the same model on any number of cores."""
 
     def torch_device(self) -> torch.device:
         """The device that training runs on."""

@@ -27,18 +27,25 @@ class TrainingLoss(nn.Module):  # type: ignore[misc]  # torch is untyped here
         self.register_buffer("log_width", log_width(head.start_shape()))
 
     def forward(
-        self, quantiles: torch.Tensor, targets: torch.Tensor, log_moves: torch.Tensor, counts: torch.Tensor
+        self,
+        quantiles: torch.Tensor,
+        targets: torch.Tensor,
+        log_moves: torch.Tensor,
+        counts: torch.Tensor,
+        horizons: torch.Tensor,
     ) -> torch.Tensor:
-        """The loss to descend."""
-        pinball = _mean(self._pinball(quantiles, targets) * self.weights, counts)
+        """The loss to descend; everything but `counts` holds the K horizons at the positions `horizons` only."""
+        pinball = _mean(self._pinball(quantiles, targets) * self.weights[horizons], counts)
         if self.volatility_weight == 0.0:
             return pinball
-        error = log_width(quantiles) - self.log_width - log_moves
+        error = log_width(quantiles) - self.log_width[horizons] - log_moves
         return pinball + self.volatility_weight * _mean(error.square(), counts)
 
-    def pinball(self, quantiles: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    def pinball(
+        self, quantiles: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor, horizons: torch.Tensor
+    ) -> torch.Tensor:
         """Pinball loss divided by sqrt(h), every horizon alike; what early stopping looks at."""
-        return _mean(self._pinball(quantiles, targets) * self.even, counts)
+        return _mean(self._pinball(quantiles, targets) * self.even[horizons], counts)
 
     def _pinball(self, quantiles: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         error = targets[..., None] - quantiles

@@ -84,6 +84,7 @@ class MemberTraining:
         self._loss = TrainingLoss(network.head, settings).to(self._device)
         self._optimizer = torch.optim.AdamW(self._groups(), lr=settings.learning_rate)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._device.type == "cuda")
+        self._horizons = torch.arange(network.head.horizon_bars, device=self._device)
         self._generator = torch.Generator().manual_seed(settings.seed + number)
         self._epoch = 0
         self._best_epoch, self._best_loss, self._best = -1, math.inf, dict[str, torch.Tensor]()
@@ -179,17 +180,26 @@ class MemberTraining:
         for group in self._optimizer.param_groups:
             group["lr"] = self._settings.learning_rate * share * group["share"]
 
-    def _forecast(self, model: torch.nn.Module, part: Stretches) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _some_horizons(self) -> torch.Tensor:
+        count = len(self._horizons)
+        chosen = torch.randperm(count, generator=self._generator)[: self._settings.horizons_per_step]
+        return chosen.sort().values.to(self._device)
+
+    def _forecast(
+        self, model: torch.nn.Module, part: Stretches, horizons: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         read, chunk = self._settings.burn_in_bars, self._settings.chunk_bars
         rows, counts = gather(self._samples, part, read_bars=read, chunk_bars=chunk)
         with torch.autocast(self._device.type, dtype=torch.float16, enabled=self._device.type == "cuda"):
-            quantiles = model.from_inputs(self._samples.inputs[rows], read)
+            quantiles = model.from_inputs(self._samples.inputs[rows], read, horizons)
         return quantiles.float(), rows[:, read:], counts
 
     def _step(self, part: Stretches) -> float:
-        quantiles, rows, counts = self._forecast(self._network, part)
-        targets = self._samples.targets[rows]
-        loss = self._loss(quantiles, targets, self._samples.log_moves[rows], counts)
+        horizons = self._some_horizons()
+        quantiles, rows, counts = self._forecast(self._network, part, horizons)
+        targets = self._samples.targets[rows][..., horizons]
+        log_moves = self._samples.log_moves[rows][..., horizons]
+        loss = self._loss(quantiles, targets, log_moves, counts, horizons)
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimizer)
@@ -197,16 +207,17 @@ class MemberTraining:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._average.update_parameters(self._network)
-        return float(self._loss.pinball(quantiles.detach(), targets, counts))
+        return float(self._loss.pinball(quantiles.detach(), targets, counts, horizons))
 
     def _validate(self) -> float:
         model = self._average.module.eval()
         total, count = 0.0, 0
         with torch.no_grad():
             for part in self._stop.batches(4 * self._settings.batch_chunks):
-                quantiles, rows, counts = self._forecast(model, part)
+                quantiles, rows, counts = self._forecast(model, part, self._horizons)
                 known = int(counts.sum())
-                total += known * float(self._loss.pinball(quantiles, self._samples.targets[rows], counts))
+                loss = self._loss.pinball(quantiles, self._samples.targets[rows], counts, self._horizons)
+                total += known * float(loss)
                 count += known
         return total / max(count, 1)
 

@@ -28,6 +28,8 @@ class TrainingSettings:
         chunk_bars: Bars of a training stretch that are forecast from.
         burn_in_bars: Bars before them that are only read.
         batch_chunks: Stretches a step.
+        horizons_per_step: Horizons, drawn anew, whose loss a step descends; forecasts of neighbouring horizons are
+            nearly the same function, and the head is what a step spends most on.
         learning_rate: Peak rate of AdamW for the corrections.
         start_rate_share: Share of it for the fitted start: linear path, median and gaps.
         weight_decay: On the weights of the corrections.
@@ -44,6 +46,7 @@ class TrainingSettings:
     chunk_bars: int = 96
     burn_in_bars: int = 24
     batch_chunks: int = 16
+    horizons_per_step: int = 6
     learning_rate: float = 1e-3
     start_rate_share: float = 0.2
     weight_decay: float = 1e-2
