@@ -23,6 +23,7 @@ from pipelines.wiring import (
 )
 from pipelines.wiring.parameters import ParameterValue, check_parameters
 from runtime.bundle import BundleError
+from runtime.logs import configure_logging
 from runtime.promotion_log.port import Promotion, PromotionConflictError
 from runtime.registry.port import ModelVersionNotFoundError, RegistryRefusedError, RegistryUnavailableError
 
@@ -90,6 +91,7 @@ def schedule(
 ) -> None:
     """Run a pipeline again and again; with the local target this process does it until it is stopped."""
     place, pipeline, arguments = _prepared(name, target, param, profile)
+    configure_logging(f"schedule-{pipeline.name}")
     handle = place.schedule(pipeline, arguments, cron or pipeline.cron)
     Console().print(f"{name} {handle.state} on {target}: {handle.id}\n{handle.link}", markup=False)
 

@@ -127,6 +127,7 @@ def crypto_forecast(
                     run_id=run_id,
                     registered_model=ingested.outputs["registered_model"],
                     version=decided.outputs["version"],
+                    against=champion.outputs["Output"],
                     reason=decided.outputs["reason"],
                 )
                 promoted.after(online).set_retry(2, backoff_duration="30s").set_cpu_limit("1").set_memory_limit("2G")

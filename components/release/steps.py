@@ -80,12 +80,17 @@ def gate(
 
 
 @step
-def promote(pipeline: str, run_id: str, registered_model: str, version: str, reason: str) -> str:
-    """Smoke-score a version and move the champion alias to it; returns the promotion's id."""
+def promote(pipeline: str, run_id: str, registered_model: str, version: str, against: str, reason: str) -> str:
+    """Smoke-score a version and move the champion alias to it, unless the champion changed since the gate."""
     from components.release.tracked import promote as promote_version
 
     return promote_version(
-        pipeline=pipeline, run_id=run_id, registered_model=registered_model, version=version, reason=reason
+        pipeline=pipeline,
+        run_id=run_id,
+        registered_model=registered_model,
+        version=version,
+        against=against,
+        reason=reason,
     )
 
 

@@ -119,20 +119,44 @@ def gate(
     return Decided(found.promote, found.candidate, version, found.reason)
 
 
-def promote(*, pipeline: str, run_id: str, registered_model: str, version: str, reason: str) -> str:
-    """Smoke-score a version and make it champion; its features must be online. Returns the promotion's id."""
+def promote(*, pipeline: str, run_id: str, registered_model: str, version: str, against: str, reason: str) -> str:
+    """Smoke-score a version and make it champion; its features must be online.
+
+    Args:
+        pipeline: Whose run it is.
+        run_id: The pipeline's MLflow run.
+        registered_model: Such as `crypto-forecast-1h`.
+        version: Who becomes champion.
+        against: The champion that the gate compared it with, empty for none.
+        reason: The gate's.
+
+    Returns:
+        The promotion's id.
+
+    Raises:
+        PromotionRefusedError: The champion is another one by now.
+    """
+    from components.release.errors import PromotionRefusedError
     from components.release.promote import nothing_to_materialise
     from components.release.promote import promote as promote_version
     from runtime.promotion_log import open_promotion_log
     from runtime.registry import open_registry
 
     with step_run("promote", pipeline, run_id) as run:
+        registry = open_registry()
+        current = registry.by_alias(registered_model, CHAMPION)
+        serving = current.version if current else ""
+        if serving not in (against, version):
+            raise PromotionRefusedError(
+                f"version {version} was judged against champion {against or 'none'}, but {serving or 'none'} serves "
+                "now; run the pipeline again"
+            )
         done = promote_version(
             registered_model,
             version,
             actor=f"pipeline {pipeline}",
             reason=reason,
-            registry=open_registry(),
+            registry=registry,
             log=open_promotion_log(),
             materialise=nothing_to_materialise,
         )

@@ -75,7 +75,7 @@ class Scheduler:
         if self._failures:
             wait = self._settings.backoff_seconds * 2 ** (self._failures - 1)
             return now + timedelta(seconds=min(wait, self._settings.backoff_max_seconds))
-        if last is None or self._cron.next_after(last.started_at) <= now:
+        if last is not None and self._cron.next_after(last.started_at) <= now:
             return now
         jitter = random.uniform(0, self._settings.jitter_seconds)  # noqa: S311 - spreads load, guards nothing
         return self._cron.next_after(now) + timedelta(seconds=jitter)

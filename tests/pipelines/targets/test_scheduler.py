@@ -12,6 +12,7 @@ import pytest
 from pipelines.scheduling import CronError
 from pipelines.targets import TargetError
 from pipelines.targets.local import RunRecord
+from pipelines.targets.local.record import write_record
 from pipelines.targets.local.scheduler import Scheduler
 from pipelines.targets.settings import PipelineSettings
 from pipelines.wiring import Pipeline
@@ -43,8 +44,11 @@ def test_the_next_run_starts_after_the_next_tick_with_jitter(toy: Pipeline, tmp_
 def test_a_tick_that_was_missed_is_made_up_for_at_once(toy: Pipeline, tmp_path: Path) -> None:
     planned = scheduler(toy, tmp_path)
 
-    assert planned.next_start(None) == NOW
     assert planned.next_start(last_run(NOW - timedelta(hours=3))) == NOW
+
+
+def test_a_pipeline_that_never_ran_has_missed_nothing(toy: Pipeline, tmp_path: Path) -> None:
+    assert scheduler(toy, tmp_path).next_start(None) == datetime(2026, 11, 22, 11, 1, tzinfo=UTC)
 
 
 def test_a_text_that_is_no_schedule_is_refused_before_anything_runs(toy: Pipeline, tmp_path: Path) -> None:
@@ -53,7 +57,8 @@ def test_a_text_that_is_no_schedule_is_refused_before_anything_runs(toy: Pipelin
 
 
 def fake_python(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Stands in for the interpreter that the scheduler starts a run with."""
+    """Stands in for the interpreter that the scheduler starts a run with; a tick is due."""
+    write_record(folder / "last_run.json", last_run(datetime.now(UTC) - timedelta(hours=3)))
     program = folder / "python"
     program.write_text(f'#!/bin/sh\necho "$@" >> {folder}/calls\n{script}\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
