@@ -63,7 +63,7 @@ def test_shutdown_stops_every_process(supervisor: Supervisor) -> None:
 
 def test_orphans_of_a_killed_supervisor_are_found_and_ended(supervisor: Supervisor) -> None:
     supervisor.launch("sleeper")
-    # Whoever still writes when the supervisor's pipe is gone dies of it; an orphan is one that has said what it had to say.
+    # Who still writes when the supervisor's pipe is gone dies of it: let it speak first.
     assert _eventually(lambda: "100% awake" in supervisor.log_file("sleeper").read_text())
     pid = supervisor.state("sleeper").pid
     state: Path = supervisor.state_dir  # type: ignore[attr-defined]
