@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         logger.error("cannot start", reason=str(error))
         return 1
+    except Exception as error:  # noqa: BLE001 - the last line of the process: its supervisor gets a status, the log the cause
+        logger.critical("stopped by an error", exc_info=error)
+        return 1
     return 0
 
 

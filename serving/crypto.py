@@ -13,7 +13,7 @@ from runtime.bundle import Bundle
 from serving.batcher import MicroBatcher
 from serving.crypto_rows import SeriesRow, SeriesRows, checked_history, rfc3339, series_tensors
 from serving.crypto_wire import SeriesIndex, input_specs, output_specs, properties
-from serving.errors import InvalidValueError, MalformedError, UnavailableError
+from serving.errors import DeadlineError, InvalidValueError, MalformedError, UnavailableError
 from serving.lookup import WindowLookup
 from serving.settings import PredictorSettings
 from serving.tensors import Call, Health, Tensor
@@ -89,8 +89,11 @@ class CryptoPredictor:
         return Tensor.of("quantiles", await self._batcher.submit(windows, call.deadline, call.alive)), self._levels
 
     async def _look_up(self, unique_ids: Sequence[str], deadline: float) -> list[SeriesRow]:
-        async with asyncio.timeout_at(deadline):
-            windows = await self._lookup.get(unique_ids)
+        try:
+            async with asyncio.timeout_at(deadline):
+                windows = await self._lookup.get(unique_ids)
+        except TimeoutError as error:
+            raise DeadlineError("the deadline passed before the features had been read") from error
         rows = []
         for unique_id, window in zip(unique_ids, windows, strict=True):
             if window is None:

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"})
 """What probes and scrapers ask for, without a key."""
 
+CALLER_GONE = 499
+"""Counted for a request whose caller hung up; nobody sees it as an answer."""
+
 _CLOUD_EVENT = b"application/cloudevents+json"
 
 logger = get_logger(__name__)
@@ -106,6 +109,7 @@ class Front:
                 await self._kserve(scope, receive, send)
                 return
         except CallerGoneError:
+            self._metrics.answered(protocol, CALLER_GONE, time.perf_counter() - begun)
             return
         except PredictorError as error:
             response = error_response(error)

@@ -17,11 +17,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.serving.load import http_request
+from bench.serving.load import Seen, http_request
 from bench.serving.model import MODEL
 from bench.serving.scene import Scene, set_up, symbol_request, tensor_request
 from runtime.settings import REPOSITORY_ROOT
@@ -93,6 +93,14 @@ def start_rival(name: str, kind: str, scene: Scene) -> Server:
     return Server(name, subprocess.Popen(command, env=scene.environment(), cwd=REPOSITORY_ROOT), port)
 
 
+def start_one_by_one(scene: Scene) -> Iterator[Server]:
+    """The servers under measurement; each starts when the next is asked for."""
+    yield start_predictor("predictor", scene)
+    yield start_predictor("predictor, no window kept", scene, ("symbol",), feature_ttl_seconds=0)
+    yield start_rival("FastAPI", "fastapi", scene)
+    yield start_rival("bare ASGI", "bare", scene)
+
+
 def wait_ready(server: Server) -> None:
     """Wait for `/ready`, and note what the start took."""
     begun = time.monotonic()
@@ -117,7 +125,7 @@ def requests_of(path: str, symbols: Sequence[str]) -> list[str]:
     return [base64.b64encode(http_request(INFER, body, headers)).decode() for body, headers in made]
 
 
-def measure(server: Server, plan: dict[str, object]) -> tuple[dict[str, object], float]:
+def measure(server: Server, plan: dict[str, object]) -> tuple[Seen, float]:
     """Run one load; return what it saw and the server's CPU seconds meanwhile."""
     command = [sys.executable, "-m", "bench.serving.load"]
     with subprocess.Popen(
@@ -131,14 +139,14 @@ def measure(server: Server, plan: dict[str, object]) -> tuple[dict[str, object],
         before = server.cpu_seconds()
         load.stdout.readline()
         spent = server.cpu_seconds() - before
-        return json.loads(load.stdout.readline()), spent
+        return Seen(**json.loads(load.stdout.readline())), spent
 
 
-def cell(path: str, connections: int, server: Server, runs: Sequence[tuple[dict[str, object], float]]) -> Cell:
+def cell(path: str, connections: int, server: Server, runs: Sequence[tuple[Seen, float]]) -> Cell:
     """Put the rounds of one cell together."""
-    latencies = sorted(value for seen, _ in runs for value in seen["latencies"])  # type: ignore[attr-defined]
-    answers = sum(int(seen["answers"]) for seen, _ in runs)  # type: ignore[call-overload]
-    seconds = sum(float(seen["seconds"]) for seen, _ in runs)  # type: ignore[arg-type]
+    latencies = sorted(value for seen, _ in runs for value in seen.latencies)
+    answers = sum(seen.answers for seen, _ in runs)
+    seconds = sum(seen.seconds for seen, _ in runs)
     return Cell(
         path=path,
         connections=connections,
@@ -148,7 +156,7 @@ def cell(path: str, connections: int, server: Server, runs: Sequence[tuple[dict[
         p50_ms=round(statistics.median(latencies) * 1e3, 2) if latencies else float("nan"),
         p99_ms=round(latencies[int(len(latencies) * 0.99)] * 1e3, 2) if latencies else float("nan"),
         answers=answers,
-        failures=sum(int(seen["failures"]) for seen, _ in runs),  # type: ignore[call-overload]
+        failures=sum(seen.failures for seen, _ in runs),
     )
 
 
@@ -160,7 +168,7 @@ def run(servers: Sequence[Server], scene: Scene, seconds: float, rounds: int) ->
         for connections in CONNECTIONS:
             plan = {"connections": connections, "seconds": seconds, "requests": requests}
             asked = [server for server in servers if path in server.paths]
-            runs: dict[str, list[tuple[dict[str, object], float]]] = {server.name: [] for server in asked}
+            runs: dict[str, list[tuple[Seen, float]]] = {server.name: [] for server in asked}
             for number in range(rounds):
                 for server in asked if number % 2 == 0 else reversed(asked):
                     runs[server.name].append(measure(server, plan))
@@ -201,14 +209,9 @@ def main() -> None:
         scene = set_up(Path(folder))
         try:
             # One after the other, so that each start is measured alone.
-            for start in (
-                lambda: start_predictor("predictor", scene),
-                lambda: start_predictor("predictor, no window kept", scene, ("symbol",), feature_ttl_seconds=0),
-                lambda: start_rival("FastAPI", "fastapi", scene),
-                lambda: start_rival("bare ASGI", "bare", scene),
-            ):
-                servers.append(start())
-                wait_ready(servers[-1])
+            for server in start_one_by_one(scene):
+                servers.append(server)
+                wait_ready(server)
             command = [sys.executable, "-m", "bench.serving.limit", str(scene.bundle), str(options.seconds)]
             loop = subprocess.run(
                 command, env=scene.environment(), cwd=REPOSITORY_ROOT, check=True, stdout=subprocess.PIPE

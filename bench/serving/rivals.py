@@ -28,6 +28,7 @@ from serving.crypto_rows import SeriesRow, SeriesRows, series_tensors
 from serving.crypto_wire import SeriesIndex
 from serving.lookup import WindowLookup
 from serving.session import OnnxModel
+from serving.tensors import Tensor
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -68,24 +69,22 @@ def parse(body: bytes, length: str | None) -> tuple[str, object]:
 
 def answer(parts: Parts, quantiles: np.ndarray, rows: Sequence[SeriesRow], raw: bool) -> tuple[bytes, dict[str, str]]:
     """The body and its headers; `raw` puts the tensors behind the JSON."""
-    tensors = [("quantiles", "FP32", quantiles), ("quantile_levels", "FP32", parts.levels)]
+    tensors = [Tensor.of("quantiles", quantiles), Tensor.of("quantile_levels", parts.levels)]
     if rows:
-        tensors += [(one.name, one.datatype, one.data) for one in series_tensors(rows, 0)]
-    described = []
-    for name, datatype, data in tensors:
-        shape = data.shape if isinstance(data, np.ndarray) else [len(data)]
-        entry = {"name": name, "datatype": datatype, "shape": shape}
-        if raw:
-            entry["parameters"] = {"binary_data_size": data.nbytes}
+        tensors += series_tensors(rows, 0)
+    described: list[dict[str, object]] = []
+    tail: list[bytes] = []
+    for one in tensors:
+        entry: dict[str, object] = {"name": one.name, "datatype": one.datatype, "shape": one.shape}
+        if raw and isinstance(one.data, np.ndarray):
+            tail.append(one.data.tobytes())
+            entry["parameters"] = {"binary_data_size": len(tail[-1])}
         else:
-            entry["data"] = data.ravel() if isinstance(data, np.ndarray) else data
+            entry["data"] = one.data.ravel() if isinstance(one.data, np.ndarray) else one.data
         described.append(entry)
-    head = orjson.dumps(
-        {"model_name": "m", "model_version": "1", "outputs": described}, option=orjson.OPT_SERIALIZE_NUMPY
-    )
-    if not raw:
-        return head, {}
-    return head + b"".join(data.tobytes() for _, _, data in tensors), {LENGTH: str(len(head))}
+    document = {"model_name": "m", "model_version": "1", "outputs": described}
+    head = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    return (head + b"".join(tail), {LENGTH: str(len(head))}) if tail else (head, {})
 
 
 def fastapi_app(parts: Parts) -> "FastAPI":
@@ -123,8 +122,9 @@ def bare_app(parts: Parts) -> "ASGIApp":
     lookup = WindowLookup(parts.reader, ThreadPoolExecutor(1), ttl_seconds=1, grace_seconds=300, clock=time.monotonic)
 
     async def app(scope: "Scope", receive: "Receive", send: "Send") -> None:
+        headers: dict[str, str] = {}
         if scope["method"] == "GET":
-            body, headers = b"{}", {}
+            body = b"{}"
         else:
             length = dict(scope["headers"]).get(LENGTH.encode())
             body = b""

@@ -18,7 +18,7 @@ from feature_repo.online import Window
 from serving.batcher import ModelThread
 from serving.crypto import CryptoPredictor
 from serving.crypto_load import CryptoFamily
-from serving.errors import UnavailableError
+from serving.errors import DeadlineError, UnavailableError
 from serving.lookup import WindowLookup
 from serving.session import ModelRejectedError
 from serving.settings import PredictorSettings
@@ -33,8 +33,10 @@ class Memory:
 
     def __init__(self) -> None:
         self.windows = {BTC: window(BTC, ds=HOUR)}
+        self.delay_seconds = 0.0
 
     def read(self, unique_ids: Sequence[str]) -> list[Window | None]:
+        time.sleep(self.delay_seconds)
         return [self.windows.get(one) for one in unique_ids]
 
 
@@ -106,6 +108,14 @@ async def test_a_refresh_changes_what_is_derived(store: Memory, tmp_path: Path) 
     assert after["as_of"] == ["2024-01-01T14:00:00Z"]
     assert not np.array_equal(before["indicators"], after["indicators"])
     assert not np.array_equal(before["quantiles"], after["quantiles"])
+
+
+async def test_a_store_slower_than_the_deadline_is_504_and_not_an_error_of_ours(store: Memory, tmp_path: Path) -> None:
+    predictor = load(store, tmp_path / "b")
+    store.delay_seconds = 0.5
+    deadline = asyncio.get_running_loop().time() + 0.05
+    with pytest.raises(DeadlineError):
+        await predictor.predict(Call({"symbol": Tensor.strings("symbol", ["BTC"])}, {}, deadline))
 
 
 @pytest.mark.parametrize("spoil", ["nan", "shape"])

@@ -211,6 +211,7 @@ async def test_callers_that_hang_up_cost_the_model_nothing(slow: Running) -> Non
     async with httpx.AsyncClient(timeout=60) as client:
         await seconds_alone(client, slow)
     assert metric(slow, calls) - before <= 5
+    assert metric(slow, 'predictor_requests_total{model="crypto-forecast-1h",protocol="v2",status="499"}') >= 5
     assert "Exception" not in slow.log()
 
 
