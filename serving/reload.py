@@ -81,7 +81,7 @@ class Watcher:
         try:
             predictor = await self._off_loop(self._family.load, copy.bundle, copy.version)
         except ModelRejectedError as error:
-            self._served.waiting_for = f"the local copy of version {copy.version} cannot be served: {error}"
+            self._served.waiting_for = f"the local copy of version {copy.version} cannot be served: {self._told(error)}"
             logger.warning("the local copy cannot be served", version=copy.version, exc_info=error)
             return
         await self._take_up(predictor, copy)
@@ -121,7 +121,7 @@ class Watcher:
             copy = await self._off_loop(self._fetch, target)
             predictor = await self._off_loop(self._family.load, copy.bundle, copy.version)
         except (ModelRejectedError, BundleError) as error:
-            self._refuse(key, str(error).replace(f"{self._copies.root}/", ""))
+            self._refuse(key, self._told(error))
             logger.error("a version is refused", version=target.version, exc_info=error)
             return
         except Exception as error:  # noqa: BLE001 - a download fails in as many ways as there are stores
@@ -155,6 +155,10 @@ class Watcher:
         if self._served.predictor is None:
             self._served.waiting_for = self._served.reload_error
         self._metrics.reload("refused")
+
+    def _told(self, error: Exception) -> str:
+        """An error in words for `/ready`, without the paths of this machine."""
+        return str(error).replace(f"{self._copies.root}/", "")
 
     def _registry_down(self, error: Exception) -> None:
         if not self._served.registry_error:

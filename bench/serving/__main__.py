@@ -1,4 +1,4 @@
-"""Serving, measured: `python -m bench.serving [--seconds 1] [--rounds 2] [--json FILE]`.
+"""Serving, measured: `python -m bench.serving [--seconds 0.5] [--rounds 4] [--json FILE]`.
 
 Server and load are processes of their own on the loopback; servers take turns within a round, so that a busy machine
 is busy for all of them. CPU is that of the server process, from the kernel's accounts.
@@ -200,8 +200,8 @@ def table(cells: Sequence[Cell], servers: Sequence[Server], limit: dict[str, flo
 def main() -> None:
     """Set up, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.serving", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1.0, help="measured seconds a cell and round")
-    parser.add_argument("--rounds", type=int, default=2, help="rounds a cell")
+    parser.add_argument("--seconds", type=float, default=0.5, help="measured seconds a cell and round")
+    parser.add_argument("--rounds", type=int, default=4, help="rounds a cell")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     options = parser.parse_args()
     servers: list[Server] = []

@@ -104,3 +104,19 @@ def test_cloud_events_are_answered_by_kserves_own_route(predictor: Running) -> N
     refused = httpx.post(predictor.predict_url, json=body, headers=headers)
     assert refused.status_code == 404
     assert "did you mean 'BTC'" in refused.json()["error"]
+
+
+def test_what_prometheus_is_told_names_the_version_and_the_age_of_the_data(predictor: Running) -> None:
+    assert httpx.post(predictor.predict_url, json={"instances": [{"symbol": "BTC"}]}).status_code == 200
+    answer = httpx.get(predictor.url + "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    samples = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    label = f'model="{MODEL}"'
+    assert float(samples[f'predictor_requests_total{{{label},protocol="v1",status="200"}}']) >= 1
+    assert float(samples[f'predictor_request_seconds_count{{{label},protocol="v1"}}']) >= 1
+    assert float(samples[f"predictor_batch_rows_count{{{label}}}"]) >= 1
+    assert float(samples[f"predictor_ready{{{label}}}"]) == 1
+    assert float(samples[f"predictor_waiting_rows{{{label}}}"]) == 0
+    assert 0 <= float(samples[f"predictor_feature_age_seconds{{{label}}}"]) < 2 * 3600
+    served = [name for name in samples if name.startswith("predictor_model_info{")]
+    assert any('version="1"' in name and 'network="lstm"' in name for name in served)

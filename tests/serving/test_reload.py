@@ -220,6 +220,15 @@ async def test_bytes_other_than_those_registered_are_refused(room: Room) -> None
     assert "not served" in room.served.reason
 
 
+async def test_readiness_names_no_path_of_this_machine(room: Room) -> None:
+    bundle = make_bundle(room.folder / "damaged")
+    (bundle.path / "model.onnx").write_bytes(b"other bytes")
+    room.registry.add(bundle)
+    await room.watcher.look()
+    assert "model.onnx" in room.served.reason
+    assert str(room.folder) not in str(room.served.report())
+
+
 async def test_only_the_served_version_and_the_one_before_are_kept(room: Room) -> None:
     for name in ("first", "second", "third", "fourth"):
         room.release(name)
