@@ -73,7 +73,6 @@ def environment(local: LocalSettings, runtime: RuntimeSettings, inherited: Mappi
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(state / "tmp"),
         "TORCHINDUCTOR_CACHE_DIR": str(cache / "torch"),
@@ -90,6 +89,8 @@ def environment(local: LocalSettings, runtime: RuntimeSettings, inherited: Mappi
         "BRAIN_PORT": str(local.gateway_port),
         "PREDICTOR_GRPC_PORT": str(local.crypto_grpc_port),
         "PREDICTOR_HTTP_PORT": str(local.crypto_port),
+        "PYTHONDONTWRITEBYTECODE": "",  # bytecode is kept, in the state folder
+        "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
     }
     return {**defaults, **inherited, **decided}
 
