@@ -32,7 +32,9 @@ def crypto_forecast(
     inference_service: str = "",
 ) -> None:
     """Ingest, validate, featurise, train LSTM and Transformer beside HAR, evaluate, register, gate, promote."""
-    with dsl.ExitHandler(release.close_run(pipeline=NAME, job=JOB), name="run"):
+    closing = release.close_run(pipeline=NAME, job=JOB)
+    closing.set_retry(2, backoff_duration="30s").set_cpu_limit("1").set_memory_limit("1G")
+    with dsl.ExitHandler(closing, name="run"):
         ingested = crypto.ingest_candles(
             pipeline=NAME,
             job=JOB,

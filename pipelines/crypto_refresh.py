@@ -21,7 +21,9 @@ def crypto_refresh(
     source: str = "",
 ) -> None:
     """Ingest, validate, featurise and materialise after each closed bar; nothing is trained."""
-    with dsl.ExitHandler(release.close_run(pipeline=NAME, job=JOB), name="run"):
+    closing = release.close_run(pipeline=NAME, job=JOB)
+    closing.set_retry(2, backoff_duration="30s").set_cpu_limit("1").set_memory_limit("1G")
+    with dsl.ExitHandler(closing, name="run"):
         ingested = crypto.ingest_candles(
             pipeline=NAME,
             job=JOB,

@@ -115,6 +115,18 @@ def test_candles_that_fail_validation_stop_the_run_leave_their_report_and_the_ch
     assert champion(mlflow_server) == before
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_without_mlflow_fails_naming_it(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    place = Workplace(tmp_path, f"http://127.0.0.1:{free_port()}")
+
+    code, said = place.run("run", "crypto-refresh", "-p", "symbols=BTC")
+
+    assert code == 1
+    assert "crypto-refresh failed in ingest-candles: TrackingError: MLflow did not take it" in said
+    assert [step.name for step in place.record("crypto-refresh").steps[:2]] == ["ingest-candles", "ingest-candles"]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, mlflow_server: str, wait_until: Wait) -> Iterator[Workplace]:
     """A state folder where a run was killed in mid-training and the next one went through."""

@@ -94,14 +94,12 @@ def test_every_step_has_its_image_its_addresses_and_no_install_step(compiled: tu
     assert set(bound) == ({f"exec-{name}" for name in executors(pipeline)} if target == "kubeflow" else set())
 
 
-def test_every_step_but_the_exit_has_limits_and_what_can_pass_again_is_tried_again(
+def test_every_step_has_limits_and_what_can_pass_again_is_tried_again(
     compiled: tuple[str, CompiledPipeline],
 ) -> None:
     target, pipeline = compiled
     found = tasks(pipeline)
     for name, container in executors(pipeline).items():
-        if name == "close-run":
-            continue
         resources = container["resources"]
         assert resources["resourceCpuLimit"] and resources["resourceMemoryLimit"], name
         retries = found[name].get("retryPolicy", {}).get("maxRetryCount", 0)

@@ -33,16 +33,19 @@ class Journal:
         *before, last = self._record.steps
         seconds = round(time.monotonic() - self._began, 2)
         done = last.model_copy(update={"state": "succeeded" if succeeded else "failed", "seconds": seconds})
-        if succeeded:
-            failed = {"failed_step": "", "reason": ""} if self._record.failed_step == step else {}
-        else:
-            failed = {"failed_step": step, "reason": reason}
-        self._change(steps=(*before, done), **failed)
+        self._change(steps=(*before, done), **self._failure(step, succeeded, reason))
 
     def finish(self, state: RunState, reason: str = "") -> RunRecord:
         """The run ended; a reason that a step gave is kept."""
         self._change(state=state, ended_at=now(), reason=self._record.reason or reason)
         return self._record
+
+    def _failure(self, step: str, succeeded: bool, reason: str) -> dict[str, str]:
+        """The first failure explains the run; the exit step, which comes last, may fail for the same reason."""
+        known = self._record.failed_step
+        if succeeded:
+            return {"failed_step": "", "reason": ""} if known == step else {}
+        return {"failed_step": step, "reason": reason} if known in ("", step) else {}
 
     def _change(self, **update: object) -> None:
         with self._lock:
