@@ -5,11 +5,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 _PLAIN_INTERVAL_SECONDS = 15.0
+
+
+class _MarkColumn(SpinnerColumn):
+    """A spinner until the step ended, then how it ended."""
+
+    def render(self, task: Task) -> RenderableType:
+        return Text.from_markup(task.fields["mark"]) if task.finished else super().render(task)
 
 
 class Display:
@@ -19,7 +27,7 @@ class Display:
         self._console = console
         self._live = console.is_terminal
         self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓[/]"),
+            _MarkColumn(),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[said]}[/]"),
@@ -46,7 +54,7 @@ class Display:
         """A step starts."""
         self._started = self._spoke = time.monotonic()
         if self._live:
-            self._task = self._progress.add_task(escape(step), total=1, said="")
+            self._task = self._progress.add_task(escape(step), total=1, said="", mark="")
         else:
             self._console.print(f"{step} …", markup=False, highlight=False)
 
@@ -61,11 +69,10 @@ class Display:
     def ended(self, step: str, succeeded: bool, reason: str) -> None:
         """A step ended."""
         if self._live and self._task is not None:
-            if succeeded:
-                self._progress.update(self._task, completed=1)
-            else:
-                self._progress.stop_task(self._task)
-                self._progress.update(self._task, description=f"[red]✗ {escape(step)}[/]", said=escape(reason))
+            mark = "[green]✓[/]" if succeeded else "[red]✗[/]"
+            self._progress.update(self._task, completed=1, mark=mark)
+            if not succeeded:
+                self._progress.update(self._task, said=escape(reason))
         elif succeeded:
             elapsed = time.monotonic() - self._started
             self._console.print(f"✓ {step} in {elapsed:.1f} s", markup=False, highlight=False)
