@@ -19,7 +19,10 @@ class BundleError(ValueError):
 
 
 class BundleManifest(BaseModel):
-    """What a version says of itself. `quantile_levels` ascend; `feature_names` are in the model's input order."""
+    """What a version says of itself.
+
+    `symbols` are series ids, `quantile_levels` ascend, `feature_names` are in the model's input order.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 

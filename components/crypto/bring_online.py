@@ -40,12 +40,8 @@ def _missing(manifest: BundleManifest) -> list[str]:
         reader = FeastWindowReader(manifest.feature_digest)
     except FeatureServiceMissingError:
         return list(manifest.symbols)
-    wanted = [_series(manifest, symbol) for symbol in manifest.symbols]
-    return [symbol for symbol, window in zip(manifest.symbols, reader.read(wanted), strict=True) if window is None]
-
-
-def _series(manifest: BundleManifest, symbol: str) -> str:
-    return Series(symbol=symbol, market="spot" if manifest.market == "spot" else "usdm-perp").unique_id
+    windows = reader.read(manifest.symbols)
+    return [series for series, window in zip(manifest.symbols, windows, strict=True) if window is None]
 
 
 def _materialise(manifest: BundleManifest) -> None:
@@ -55,6 +51,7 @@ def _materialise(manifest: BundleManifest) -> None:
 
     with tempfile.TemporaryDirectory(prefix="features-") as scratch:
         candles, table = Path(scratch) / "candles.parquet", Path(scratch) / "features.parquet"
-        ingest_candles(candles, symbols=manifest.symbols, timeframe=manifest.timeframe)
+        symbols = [Series.parse(unique_id).symbol for unique_id in manifest.symbols]
+        ingest_candles(candles, symbols=symbols, timeframe=manifest.timeframe)
         build_features(candles, table)
         materialise_windows(candles, table)

@@ -99,7 +99,7 @@ def write_candidate(
         baseline=baseline,
         timeframe=dataset.timeframe.name,
         market=markets[0],
-        symbols=tuple(s.symbol for s in series),
+        symbols=tuple(s.unique_id for s in series),
         horizon_bars=dataset.horizon_bars,
         window_bars=window_bars,
         quantile_levels=QUANTILE_LEVELS,

@@ -41,7 +41,11 @@ def test_weekends_and_every_hour_reach_the_graph(dataset: Dataset, fitted: Har) 
 def test_the_candidate_folder_says_what_it_is(har: Path, features: Path) -> None:
     report = read_candidate(har)
     assert (report.network, report.baseline) == ("har", True)
-    assert (report.symbols, report.market, report.timeframe) == (("BTC", "ETH"), "usdm-perp", "1h")
+    assert (report.symbols, report.market, report.timeframe) == (
+        ("binance:usdm-perp:BTC-USDT", "binance:usdm-perp:ETH-USDT"),
+        "usdm-perp",
+        "1h",
+    )
     assert (report.horizon_bars, report.window_bars) == (24, 1)
     assert report.quantile_levels == QUANTILE_LEVELS
     assert report.feature_names == FEATURE_NAMES

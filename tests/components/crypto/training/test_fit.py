@@ -41,7 +41,7 @@ def test_a_candidate_folder_holds_a_model_that_beats_unconditional_quantiles(
 
     assert read_candidate(folder) == report
     assert report.network == tiny.network.network
-    assert report.symbols == ("AAA", "BBB", "CCC")
+    assert report.symbols == tuple(f"binance:usdm-perp:{name}-USDT" for name in ("AAA", "BBB", "CCC"))
     assert (report.window_bars, report.horizon_bars) == (24, HORIZON_BARS)
     assert report.feature_digest == feature_digest()
     assert report.parameters["learning_rate"] == tiny.learning_rate
