@@ -114,7 +114,7 @@ def _kill_in_mid_training(platform: Platform) -> None:
         [sys.executable, "-m", "local", "up"], cwd=ROOT, env=platform.environment, stdout=subprocess.DEVNULL
     )
     try:
-        began = _eventually(lambda: any((platform.state / "objects").rglob("*checkpoint*/*")), seconds=420)
+        began = _eventually(lambda: any((platform.state / "objects" / "training").rglob("*.pt")), seconds=420)
         second = platform.command("up", timeout=60)
         platform.second_up = second  # type: ignore[attr-defined]
     finally:
