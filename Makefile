@@ -10,6 +10,7 @@ UV_VERSION := 0.13.9
 UV := $(STATE)/uv/bin/uv
 TORCH := torch==2.13.0
 INSTALLED := $(STATE)/installed
+CHECKOV := $(STATE)/checkov/bin/checkov
 
 export UV_CACHE_DIR ?= $(STATE)/cache/uv
 export UV_LINK_MODE ?= copy
@@ -79,8 +80,6 @@ lock: | $(UV) ## resolve the locks anew after a change of pyproject.toml
 	@for image in "gateway --extra postgres" "predictor --extra postgres" "trainer --extra postgres --extra gcp" tracking; do \
 	  $(UV) $(COMPILE) pyproject.toml --extra $$image -c requirements.lock -o "images/requirements/$${image%% *}.lock"; done
 	@echo checkov | $(UV) $(COMPILE) - -o images/requirements/checkov.lock
-
-CHECKOV := $(STATE)/checkov/bin/checkov
 
 $(CHECKOV): images/requirements/checkov.lock | $(UV)
 	@$(UV) venv --quiet --clear --python "$$(command -v python3.11 || command -v python3)" $(STATE)/checkov

@@ -172,10 +172,19 @@ def _predictor_has_features(platform: Platform) -> bool:
         said = _ready(url)
         if not said:
             return True
-        if "feature" in said:
+        if _lacks_features(url):
             return False
         time.sleep(_POLL_SECONDS)
     return True
+
+
+def _lacks_features(url: str) -> bool:
+    """Whether a predictor that has a model is not ready for want of features."""
+    try:
+        said = httpx.get(url, timeout=5).json()
+    except (httpx.HTTPError, ValueError):
+        return False
+    return bool(said.get("model_version")) and not said.get("ready") and "feature" in str(said.get("reason"))
 
 
 def _train(platform: Platform) -> None:
@@ -184,8 +193,8 @@ def _train(platform: Platform) -> None:
     _run(platform, "Training", *arguments, shown=True)
     if champion(platform) is None:
         raise LaunchError(
-            "the crypto-forecast run ended without a champion: no candidate beat the naive baseline; "
-            f"its report is in MLflow, http://{HOST}:{platform.local.mlflow_port}"
+            "the crypto-forecast run ended without a champion: the gate's page says why no candidate became one; "
+            f"it is in MLflow, http://{HOST}:{platform.local.mlflow_port}"
         )
 
 

@@ -1,5 +1,6 @@
 """What the launcher says when it cannot do what it was asked."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def test_a_taken_port_is_reported_with_its_holder_and_the_way_out() -> None:
         with pytest.raises(PortTakenError) as caught:
             check_ports_free([("the gateway", port, "LOCAL_GATEWAY_PORT")])
     assert str(port) in str(caught.value)
-    assert "pytest" in str(caught.value)
+    assert f"process {os.getpid()} (" in str(caught.value)
     assert "LOCAL_GATEWAY_PORT" in str(caught.value)
 
 

@@ -1,6 +1,7 @@
 """Every resource fits the schema that its API server would hold it to."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,6 +91,7 @@ def test_the_dockerfile_passes_its_linter() -> None:
 def test_checkov_finds_nothing(target: str, rendered: Mapping[str, Path]) -> None:
     checkov = ROOT / ".state" / "checkov" / "bin" / "checkov"
     if not checkov.is_file():
+        assert os.environ.get("CI") != "true", "under CI nothing may skip for a missing tool"
         pytest.skip("checkov stands in an environment of its own; `make test` installs it")
     file = ROOT / "images" / "Dockerfile" if target == "Dockerfile" else rendered[target]
     command = [str(checkov), "--config-file", str(ROOT / ".checkov.yaml"), "-f", str(file), "-o", "json"]
