@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components.parent_watch import die_with_parent
 from components.release.errors import ReleaseError
 from pipelines.scheduling import CronError
 from pipelines.targets import Target, TargetError, load_target
@@ -162,6 +163,7 @@ def main() -> None:
     """Run the command line; an expected error is one line and an exit code, never a traceback."""
     from pipelines.targets.local.target import PipelineBusyError
 
+    die_with_parent()
     try:
         app()
     except PipelineBusyError as error:

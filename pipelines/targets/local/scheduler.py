@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
-from components.parent_watch import PARENT_VARIABLE, die_with_parent
+from components.parent_watch import PARENT_VARIABLE
 from pipelines.scheduling import Cron
 from pipelines.targets.local.record import RunRecord, read_last_run, write_text
 from pipelines.targets.port import RunHandle, TargetError
@@ -57,7 +57,6 @@ class Scheduler:
         Raises:
             TargetError: Another process schedules the same pipeline; the message says which.
         """
-        die_with_parent()
         try:
             with process_lock(self._folder / "schedule.lock", f"schedule of {self._pipeline.name}"), self._signals():
                 self._loop()
