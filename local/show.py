@@ -40,7 +40,9 @@ def show_addresses(console: Console, local: LocalSettings) -> None:
     console.print(f"\nConsole  {gateway}/\nAPI      {gateway}/docs\nMLflow   http://{HOST}:{local.mlflow_port}/\n")
     body = '{"symbol": "BTC", "timeframe": "1h", "prediction_horizon": 24}'
     console.print(
-        f"curl -s {gateway}/api/v1/crypto/predict -H 'content-type: application/json' -d '{body}'", style="dim"
+        f"curl -s {gateway}/api/v1/crypto/predict -H 'content-type: application/json' -d '{body}'",
+        style="dim",
+        soft_wrap=True,
     )
 
 

@@ -184,7 +184,7 @@ def _lacks_features(url: str) -> bool:
         said = httpx.get(url, timeout=5).json()
     except (httpx.HTTPError, ValueError):
         return False
-    return bool(said.get("model_version")) and not said.get("ready") and "feature" in str(said.get("reason"))
+    return bool(said.get("model_version")) and not said.get("ready") and "crypto-refresh" in str(said.get("reason"))
 
 
 def _train(platform: Platform) -> None:
