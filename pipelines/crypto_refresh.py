@@ -24,16 +24,7 @@ def crypto_refresh(
     closing = release.close_run(pipeline=NAME, job=JOB)
     closing.set_retry(2, backoff_duration="30s").set_cpu_limit("1").set_memory_limit("1G")
     with dsl.ExitHandler(closing, name="run"):
-        ingested = crypto.ingest_candles(
-            pipeline=NAME,
-            job=JOB,
-            symbols=symbols,
-            timeframe=timeframe,
-            source=source,
-            profile="",
-            horizon_bars=0,
-            seed=0,
-        )
+        ingested = crypto.ingest_candles(pipeline=NAME, job=JOB, symbols=symbols, timeframe=timeframe, source=source)
         ingested.set_retry(2, backoff_duration="30s").set_cpu_limit("1").set_memory_limit("2G")
         run_id, candles = ingested.outputs["run_id"], ingested.outputs["candles"]
         checked = crypto.validate_candles(

@@ -20,9 +20,9 @@ def ingest_candles(
     symbols: list[str],
     timeframe: str,
     source: str,
-    profile: str,
-    horizon_bars: int,
-    seed: int,
+    profile: str = "",
+    horizon_bars: int = 0,
+    seed: int = 0,
 ) -> NamedTuple("Outputs", [("run_id", str), ("source_clock", str), ("registered_model", str)]):  # type: ignore[valid-type]
     """Open the pipeline's MLflow run and ingest candles.
 
@@ -34,9 +34,9 @@ def ingest_candles(
         symbols: Base currencies, such as `BTC`.
         timeframe: Length of a bar.
         source: `recorded`, `exchange` or `coingecko`; empty means the one in the settings.
-        profile: Written down with the run.
-        horizon_bars: Written down with the run.
-        seed: Written down with the run.
+        profile: Written down with the run, as the next two; empty where nothing is trained.
+        horizon_bars: Longest horizon.
+        seed: Of training.
     """
     from pathlib import Path
 
@@ -50,13 +50,9 @@ def ingest_candles(
         symbols=symbols,
         timeframe=timeframe,
         source=source,
-        parameters={
-            "symbols": ",".join(symbols),
-            "timeframe": timeframe,
-            "profile": profile,
-            "horizon_bars": int(horizon_bars),
-            "seed": int(seed),
-        },
+        profile=profile,
+        horizon_bars=int(horizon_bars),
+        seed=int(seed),
     )
     candles.metadata.update({"rows": opened.rows})
     return (opened.run_id, opened.source_clock, opened.registered_model)

@@ -40,11 +40,29 @@ def ingest(
     symbols: list[str],
     timeframe: str,
     source: str,
-    parameters: Mapping[str, object],
+    profile: str = "",
+    horizon_bars: int = 0,
+    seed: int = 0,
 ) -> Opened:
-    """Open the pipeline's MLflow run and ingest candles; `source` empty means the one in the settings."""
+    """Open the pipeline's MLflow run and ingest candles.
+
+    Args:
+        candles: Receives the `candles` table.
+        report: Receives a page on what was brought.
+        pipeline: Whose run it is.
+        job: The back-end's id of the pipeline run.
+        symbols: Base currencies.
+        timeframe: Length of a bar.
+        source: Empty means the one in the settings.
+        profile: Training profile, written down with the run; empty where nothing is trained.
+        horizon_bars: Longest horizon, written down with the profile.
+        seed: Seed of training, written down with the profile.
+    """
     from components.crypto.ingest import ingest_candles
 
+    parameters: dict[str, object] = {"symbols": ",".join(symbols), "timeframe": timeframe}
+    if profile:
+        parameters |= {"profile": profile, "horizon_bars": horizon_bars, "seed": seed}
     with first_step_run("ingest-candles", pipeline, job, parameters) as (run_id, run):
         ingested = ingest_candles(candles, symbols=symbols, timeframe=timeframe, source=source or None)
         report.write_text(ingested.to_markdown())
