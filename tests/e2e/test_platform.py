@@ -86,7 +86,7 @@ from kserve import InferRequest, InferInput, InferenceRESTClient, RESTConfig
 async def main():
     client = InferenceRESTClient(RESTConfig(protocol="v2"))
     request = InferInput("symbol", [2], "BYTES", data=["BTC", "ETH"])
-    answer = await client.infer("{platform.predictor}", InferRequest("{MODEL}", [request]))
+    answer = await client.infer("{platform.predictor}", InferRequest("{MODEL}", [request]), model_name="{MODEL}")
     quantiles = next(o for o in answer.outputs if o.name == "quantiles")
     print(quantiles.shape, answer.model_version)
 asyncio.run(main())
@@ -185,12 +185,12 @@ def test_a_taken_port_says_by_whom(platform: Any) -> None:
 
 def test_nothing_is_written_outside_the_state_folder(platform: Any) -> None:
     shown = subprocess.run(
-        ["git", "status", "--porcelain", "--ignored", "--untracked-files=all"],
+        ["git", "status", "--porcelain", "-z", "--ignored", "--untracked-files=all"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
-    ).stdout.splitlines()
+    ).stdout.split("\0")
     assert [line for line in shown if line.startswith("!!") and not line.startswith("!! .state/")] == []
     assert [line for line in shown if "mlruns" in line or "mlflow.db" in line or "local_outputs" in line] == []
 

@@ -113,7 +113,7 @@ def test_refused_settings_end_the_process_with_the_reason_before_anything_heavy_
     command = [sys.executable, "-X", "importtime", "-m", "serving", "crypto"]
     ended = subprocess.run(
         command,
-        env={"PREDICTOR_HOST": "0.0.0.0", "PREDICTOR_GRPC_PORT": "x", "PATH": ""},
+        env={"PREDICTOR_HOST": "0.0.0.0", "PREDICTOR_GRPC_PORT": "x", "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=REPOSITORY_ROOT,
         capture_output=True,
         text=True,
