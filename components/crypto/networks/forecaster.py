@@ -26,14 +26,22 @@ class Forecaster(nn.Module):  # type: ignore[misc]  # torch is untyped here
         self.encoder = InputEncoder(feature_names)
         self.drop_inputs = nn.Dropout(settings.input_dropout)
         self.body = make_body(settings, self.encoder.fast_width)
-        self.beside = nn.Linear(self.encoder.width, settings.width)
+        self.drop_states = nn.Dropout(settings.body_dropout)
+        self.beside = nn.Sequential(
+            nn.Linear(self.encoder.correction_width, settings.beside_width),
+            nn.GELU(),
+            nn.Dropout(settings.dropout),
+            nn.Linear(settings.beside_width, settings.width),
+            nn.GELU(),
+        )
         self.mix = nn.Sequential(
             nn.Dropout(settings.dropout),
-            nn.Linear(2 * settings.width, settings.width),
+            nn.Linear(settings.body_width + settings.width, settings.width),
             nn.GELU(),
             nn.Dropout(settings.dropout),
         )
-        self.head = QuantileHead(settings, self.encoder.width, settings.width, horizon_bars)
+        widths = (self.encoder.width, self.encoder.correction_width, settings.width)
+        self.head = QuantileHead(settings, *widths, horizon_bars)
 
     def from_inputs(
         self, inputs: torch.Tensor, skip_bars: int = 0, horizons: torch.Tensor | None = None
@@ -50,15 +58,23 @@ class Forecaster(nn.Module):  # type: ignore[misc]  # torch is untyped here
         """
         dropped = self.drop_inputs(inputs)
         states = self.body(dropped.index_select(-1, self.encoder.fast_columns))[:, skip_bars:]
-        beside = nn.functional.gelu(self.beside(dropped[:, skip_bars:]))
-        hidden = self.mix(torch.cat((states, beside), dim=-1))
-        quantiles: torch.Tensor = self.head(hidden, inputs[:, skip_bars:], horizons)
+        columns = self.encoder.correction_columns
+        beside = self.beside(dropped[:, skip_bars:].index_select(-1, columns))
+        hidden = self.mix(torch.cat((self.drop_states(states), beside), dim=-1))
+        last = inputs[:, skip_bars:]
+        quantiles: torch.Tensor = self.head(hidden, last, last.index_select(-1, columns), horizons)
         return quantiles
 
     def forward(self, window: torch.Tensor) -> torch.Tensor:
-        """Quantiles [N, H, Q] of cumulative log return after the last bar of the window [N, L, F]."""
+        """Quantiles [N, H, Q] of cumulative log return after the last bar of the window [N, L, F].
+
+        A share of the forecast, `start_share`, is that of the fitted start: what was learned in one year holds in the
+        next in part.
+        """
         inputs, reference = self.encoder(window)
-        quantiles = self.from_inputs(inputs, skip_bars=window.shape[1] - 1)[:, 0]
+        learned = self.from_inputs(inputs, skip_bars=window.shape[1] - 1)[:, 0]
+        share = self.settings.start_share
+        quantiles = (1.0 - share) * learned + share * self.head.start(inputs[:, -1])
         return quantiles * torch.exp(reference[:, -1])[:, None, None]
 
 

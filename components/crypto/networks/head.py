@@ -6,8 +6,9 @@
     q_k     = median + sum of the gaps between it and the median, negative below
 
 with r the log reference volatility and x the inputs of the last bar. a, m and g are fitted before the network is
-trained (ridge regression of log mean absolute bar returns, empirical quantiles of the standardised returns), u, v and w
-start at zero: training begins at a HAR-like forecast and learns bounded corrections to it. These are functions of the
+trained (ridge regression of log mean absolute bar returns on the regressors of HAR, empirical quantiles of the
+standardised returns) and stay as they are; u, v and w start at zero: training begins at a HAR forecast and learns
+bounded corrections to it. These are functions of the
 horizon, linear in log h between a few knots (of a gap's factor, not of its logarithm).
 """
 
@@ -22,9 +23,11 @@ GAPS = len(QUANTILE_LEVELS) - 1
 
 
 class QuantileHead(nn.Module):  # type: ignore[misc]  # torch is untyped here
-    """Hidden states [..., W], inputs [..., D] to quantiles over the reference volatility, [..., H, Q]."""
+    """States [..., W] and inputs [..., D] and [..., E] to quantiles over the reference volatility, [..., H, Q]."""
 
-    def __init__(self, settings: NetworkSettings, inputs: int, hidden: int, horizon_bars: int) -> None:
+    def __init__(
+        self, settings: NetworkSettings, inputs: int, corrected_by: int, hidden: int, horizon_bars: int
+    ) -> None:
         super().__init__()
         self.scale_bound = settings.scale_bound
         self.shape_bound = settings.shape_bound
@@ -37,9 +40,11 @@ class QuantileHead(nn.Module):  # type: ignore[misc]  # torch is untyped here
         self.median = nn.Parameter(torch.zeros(horizon_bars))
         self.log_gaps = nn.Parameter(torch.zeros(horizon_bars, GAPS))
         self.corrections = nn.Linear(hidden, (2 + GAPS) * basis.shape[0])
-        self.shape = nn.Linear(inputs, (1 + GAPS) * basis.shape[0], bias=False)
+        self.shape = nn.Linear(corrected_by, (1 + GAPS) * basis.shape[0], bias=False)
         for parameter in (*self.skip.parameters(), *self.corrections.parameters(), *self.shape.parameters()):
             nn.init.zeros_(parameter)
+        for parameter in (*self.skip.parameters(), self.median, self.log_gaps):
+            parameter.requires_grad_(False)
 
     def start_at(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
         """Set the linear path a: weight [H, D] and bias [H] of log s_h - r - log(h) / 2."""
@@ -58,12 +63,20 @@ class QuantileHead(nn.Module):  # type: ignore[misc]  # torch is untyped here
         with torch.no_grad():
             return self._ordered(self.median, torch.exp(self.log_gaps)) * torch.exp(self.half_log_horizon)[:, None]
 
-    def forward(self, hidden: torch.Tensor, inputs: torch.Tensor, horizons: torch.Tensor | None = None) -> torch.Tensor:
+    def start(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Quantiles of inputs [..., D] without a correction, over the reference volatility, [..., H, Q]."""
+        scale = torch.exp(self.skip(inputs) + self.half_log_horizon)
+        return scale[..., None] * self._ordered(self.median, torch.exp(self.log_gaps))
+
+    def forward(
+        self, hidden: torch.Tensor, inputs: torch.Tensor, current: torch.Tensor, horizons: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Quantiles divided by the reference volatility, non-decreasing along Q.
 
         Args:
             hidden: [..., W].
-            inputs: [..., D].
+            inputs: [..., D], what the start is linear in.
+            current: [..., E], what the shape may follow.
             horizons: Positions of the horizons to forecast, [K]; all by default.
 
         Returns:
@@ -73,7 +86,7 @@ class QuantileHead(nn.Module):  # type: ignore[misc]  # torch is untyped here
         basis = self.basis[:, at]
         raw = self.corrections(hidden).unflatten(-1, (2 + GAPS, -1))
         change = self.scale_bound * torch.tanh(raw[..., 0, :] / self.scale_bound) @ basis
-        bounded = self.shape_bound * torch.tanh(raw[..., 1:, :] + self.shape(inputs).unflatten(-1, (1 + GAPS, -1)))
+        bounded = self.shape_bound * torch.tanh(raw[..., 1:, :] + self.shape(current).unflatten(-1, (1 + GAPS, -1)))
         shift = bounded[..., 0, :] @ basis
         factors = torch.exp(bounded[..., 1:, :]) @ basis
         linear = nn.functional.linear(inputs, self.skip.weight[at], self.skip.bias[at])

@@ -28,10 +28,35 @@ FAST = (
 )
 """What changes from bar to bar: the columns that a body reads along the window, beside hour and weekday."""
 
+START = (
+    "log_realised_24",
+    "log_realised_168",
+    "log_realised_720",
+    "log_volatility_h1",
+    "log_volatility_h6",
+    "log_range_h1",
+    "log_range_h6",
+    "log_range_h24",
+    "log_range_h168",
+    "log_return_1",
+    "log_return_24",
+)
+"""The columns that the fitted start is linear in, beside hour and weekday: those of the HAR baseline."""
+
+SLOW = (
+    REFERENCE,
+    "log_volatility_h336",
+    "log_volatility_h720",
+    "log_range_h336",
+    "log_range_h720",
+    "log_realised_720",
+)
+"""What hardly changes within a month: corrections do not see it, whom it would tell when it is, not what happens."""
+
 HOURS = 24
 WEEKDAYS = 7
 SATURDAY = 5
-CLIP = 5.0
+CLIP = 3.0
 SMALLEST_DEVIATION = 1e-4
 
 
@@ -60,6 +85,11 @@ class InputEncoder(nn.Module):  # type: ignore[misc]  # torch is untyped here
         fast = [position for position, name in enumerate(numeric) if name in FAST]
         self.register_buffer("fast_columns", torch.tensor([*fast, *range(len(numeric), self.width)]))
         self.fast_width = len(self.fast_columns)
+        ahead = [position for position, name in enumerate(numeric) if name not in SLOW]
+        self.register_buffer("correction_columns", torch.tensor([*ahead, *range(len(numeric), self.width)]))
+        self.correction_width = len(self.correction_columns)
+        start = [float(name in START) for name in numeric] + [1.0] * (self.width - len(numeric))
+        self.register_buffer("start_mask", torch.tensor(start))
 
     def fit(self, features: torch.Tensor) -> None:
         """Take mean and deviation of the columns from training rows [n, F]."""

@@ -12,8 +12,10 @@ class LstmBody(nn.Module):  # type: ignore[misc]  # torch is untyped here
     def __init__(self, settings: NetworkSettings, inputs: int) -> None:
         super().__init__()
         between = settings.dropout if settings.layers > 1 else 0.0
-        self.project = nn.Linear(inputs, settings.width)
-        self.lstm = nn.LSTM(settings.width, settings.width, settings.layers, batch_first=True, dropout=between)
+        self.project = nn.Linear(inputs, settings.body_width)
+        self.lstm = nn.LSTM(
+            settings.body_width, settings.body_width, settings.layers, batch_first=True, dropout=between
+        )
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """States of every bar."""

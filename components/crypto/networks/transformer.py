@@ -21,9 +21,9 @@ class BandedAttention(nn.Module):  # type: ignore[misc]  # torch is untyped here
         super().__init__()
         self.heads = settings.heads
         self.band_bars = settings.band_bars
-        self.scale = (settings.width // settings.heads) ** -0.5
-        self.project = nn.Linear(settings.width, 3 * settings.width)
-        self.out = nn.Linear(settings.width, settings.width)
+        self.scale = (settings.body_width // settings.heads) ** -0.5
+        self.project = nn.Linear(settings.body_width, 3 * settings.body_width)
+        self.out = nn.Linear(settings.body_width, settings.body_width)
         self.distance_bias = nn.Parameter(torch.zeros(settings.heads, settings.band_bars))
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
@@ -43,14 +43,14 @@ class TransformerLayer(nn.Module):  # type: ignore[misc]  # torch is untyped her
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(settings.width)
+        self.attention_norm = nn.LayerNorm(settings.body_width)
         self.attention = BandedAttention(settings)
-        self.feed_norm = nn.LayerNorm(settings.width)
+        self.feed_norm = nn.LayerNorm(settings.body_width)
         self.feed = nn.Sequential(
-            nn.Linear(settings.width, 2 * settings.width),
+            nn.Linear(settings.body_width, 2 * settings.body_width),
             nn.GELU(),
             nn.Dropout(settings.dropout),
-            nn.Linear(2 * settings.width, settings.width),
+            nn.Linear(2 * settings.body_width, settings.body_width),
         )
         self.dropout = nn.Dropout(settings.dropout)
 
@@ -65,9 +65,9 @@ class TransformerBody(nn.Module):  # type: ignore[misc]  # torch is untyped here
 
     def __init__(self, settings: NetworkSettings, inputs: int) -> None:
         super().__init__()
-        self.project = nn.Linear(inputs, settings.width)
+        self.project = nn.Linear(inputs, settings.body_width)
         self.layers = nn.ModuleList(TransformerLayer(settings) for _ in range(settings.layers))
-        self.norm = nn.LayerNorm(settings.width)
+        self.norm = nn.LayerNorm(settings.body_width)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """States of every bar."""

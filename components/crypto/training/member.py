@@ -59,9 +59,10 @@ class MemberState(TypedDict):
     random: torch.Tensor
     cuda_random: list[torch.Tensor]
     epoch: int
-    best_epoch: int
     best_loss: float
-    best: Weights
+    kept_epoch: int
+    kept_loss: float
+    kept: Weights
     curve: list[dict[str, int | float]]
 
 
@@ -82,34 +83,36 @@ class MemberTraining:
         self._network = network.to(self._device)
         self._average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average_decay))
         self._loss = TrainingLoss(network.head, settings).to(self._device)
-        self._optimizer = torch.optim.AdamW(self._groups(), lr=settings.learning_rate)
+        learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._optimizer = torch.optim.AdamW(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._device.type == "cuda")
         self._horizons = torch.arange(network.head.horizon_bars, device=self._device)
         self._generator = torch.Generator().manual_seed(settings.seed + number)
         self._epoch = 0
-        self._best_epoch, self._best_loss, self._best = -1, math.inf, dict[str, torch.Tensor]()
+        self._best_loss = math.inf
+        self._kept_epoch, self._kept_loss, self._kept = -1, math.inf, dict[str, torch.Tensor]()
         self.curve: list[EpochReport] = []
         self.start_loss = self._validate()
-        self._keep_if_better(-1, self.start_loss)
+        self._keep_if_good(-1, self.start_loss)
 
     @property
     def finished(self) -> bool:
         """Whether the last epoch ran or patience ran out."""
-        waited = self._epoch - 1 - max(self._best_epoch, 0)
+        waited = self._epoch - 1 - max(self._kept_epoch, 0)
         return self._epoch >= self._settings.max_epochs or waited >= self._settings.patience_epochs
 
     @property
-    def best(self) -> Weights:
-        """The averaged weights with the lowest loss on the stop slice, those of the start included."""
-        return self._best
+    def kept(self) -> Weights:
+        """The averaged weights that training ends with."""
+        return self._kept
 
     @property
-    def best_loss(self) -> float:
-        """That lowest loss."""
-        return self._best_loss
+    def kept_loss(self) -> float:
+        """Their loss on the stop slice."""
+        return self._kept_loss
 
     def run_epoch(self) -> EpochReport:
-        """Train one epoch, validate the averaged weights, and keep them if they are the best so far."""
+        """Train one epoch, validate the averaged weights, and keep them if they are good enough."""
         started = time.perf_counter()
         offset = int(torch.randint(self._settings.chunk_bars, (1,), generator=self._generator))
         cuts = self._cut(offset)
@@ -121,7 +124,7 @@ class MemberTraining:
             self._set_rate(self._epoch + number / steps, self._epoch * steps + number)
             total += self._step(part)
         stop_loss = self._validate()
-        self._keep_if_better(self._epoch, stop_loss)
+        self._keep_if_good(self._epoch, stop_loss)
         rate = float(self._optimizer.param_groups[0]["lr"])
         seconds = time.perf_counter() - started
         report = EpochReport(self._number, self._epoch, total / steps, stop_loss, rate, seconds)
@@ -140,9 +143,10 @@ class MemberTraining:
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state_all() if self._device.type == "cuda" else [],
             "epoch": self._epoch,
-            "best_epoch": self._best_epoch,
             "best_loss": self._best_loss,
-            "best": self._best,
+            "kept_epoch": self._kept_epoch,
+            "kept_loss": self._kept_loss,
+            "kept": self._kept,
             "curve": self.curve_lines(),
         }
 
@@ -156,29 +160,20 @@ class MemberTraining:
         torch.set_rng_state(state["random"])
         if self._device.type == "cuda":
             torch.cuda.set_rng_state_all(state["cuda_random"])
-        self._epoch, self._best_epoch = state["epoch"], state["best_epoch"]
-        self._best_loss, self._best = state["best_loss"], dict(state["best"])
+        self._epoch, self._best_loss = state["epoch"], state["best_loss"]
+        self._kept_epoch, self._kept_loss = state["kept_epoch"], state["kept_loss"]
+        self._kept = dict(state["kept"])
         self.curve = [EpochReport.parse(line) for line in state["curve"]]
 
     def curve_lines(self) -> list[dict[str, int | float]]:
         """The learning curve as plain records."""
         return [asdict(line) for line in self.curve]
 
-    def _groups(self) -> list[dict[str, object]]:
-        head = self._network.head
-        start = [*head.skip.parameters(), head.median, head.log_gaps]
-        held = {id(parameter) for parameter in start}
-        rest = [parameter for parameter in self._network.parameters() if id(parameter) not in held]
-        return [
-            {"params": rest, "weight_decay": self._settings.weight_decay, "share": 1.0},
-            {"params": start, "weight_decay": 0.0, "share": self._settings.start_rate_share},
-        ]
-
     def _set_rate(self, epoch: float, step: int) -> None:
         cosine = 0.5 * (1.0 + math.cos(math.pi * epoch / self._settings.max_epochs))
         share = min(1.0, (step + 1) / WARM_UP_STEPS) * max(SMALLEST_RATE_SHARE, cosine)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._settings.learning_rate * share * group["share"]
+            group["lr"] = self._settings.learning_rate * share
 
     def _some_horizons(self) -> torch.Tensor:
         count = len(self._horizons)
@@ -221,9 +216,11 @@ class MemberTraining:
                 count += known
         return total / max(count, 1)
 
-    def _keep_if_better(self, epoch: int, loss: float) -> None:
-        if loss < self._best_loss:
-            self._best_epoch, self._best_loss = epoch, loss
-            self._best = {
-                name: value.detach().cpu().clone() for name, value in self._average.module.state_dict().items()
-            }
+    def _keep_if_good(self, epoch: int, loss: float) -> None:
+        """Keep the latest weights that are within the tolerance of the best: smaller differences are noise."""
+        self._best_loss = min(self._best_loss, loss)
+        if loss > self._best_loss * (1.0 + self._settings.stop_tolerance):
+            return
+        weights = self._average.module.state_dict()
+        self._kept = {name: value.detach().cpu().clone() for name, value in weights.items()}
+        self._kept_epoch, self._kept_loss = epoch, loss

@@ -44,8 +44,8 @@ OnProgress = Callable[[TrainingProgress], None]
 class Finished(TypedDict):
     """A member that is trained."""
 
-    best: Weights
-    best_loss: float
+    kept: Weights
+    kept_loss: float
     curve: list[dict[str, int | float]]
 
 
@@ -58,7 +58,7 @@ class TrainingState(TypedDict):
 
 @dataclass(frozen=True)
 class TrainedMembers:
-    """Networks with their best weights, the learning curve, and mean losses on the stop slice before and after."""
+    """Networks with the weights they ended with, the learning curve, and mean losses on the stop slice."""
 
     networks: list[Forecaster]
     curve: list[EpochReport]
@@ -84,7 +84,7 @@ class EnsembleTraining:
         self._encoder = InputEncoder(dataset.feature_names)
         self._encoder.fit(torch.from_numpy(dataset.features[rows]))
         samples = make_samples(dataset, self._encoder)
-        self._start: Start = fit_start(samples, rows)
+        self._start: Start = fit_start(samples, rows, self._encoder.start_mask)
         self._samples: Samples = samples.to(device)
         cut = partial(stretches, dataset, read_bars=settings.burn_in_bars, chunk_bars=settings.chunk_bars)
         self._cut = lambda offset: cut(split.train, offset=offset)
@@ -104,13 +104,13 @@ class EnsembleTraining:
                 training.restore(current)
                 current = None
             self._train(training, finished)
-            finished.append({"best": training.best, "best_loss": training.best_loss, "curve": training.curve_lines()})
+            finished.append({"kept": training.kept, "kept_loss": training.kept_loss, "curve": training.curve_lines()})
             self._checkpoints.save({"finished": finished, "current": None})
         return TrainedMembers(
-            networks=[self._with(member["best"]) for member in finished],
+            networks=[self._with(member["kept"]) for member in finished],
             curve=[EpochReport.parse(line) for member in finished for line in member["curve"]],
             start_loss=start_loss,
-            stop_loss=sum(member["best_loss"] for member in finished) / len(finished),
+            stop_loss=sum(member["kept_loss"] for member in finished) / len(finished),
         )
 
     def _train(self, training: MemberTraining, finished: list[Finished]) -> None:

@@ -24,14 +24,14 @@ class TrainingSettings:
         network: The member networks.
         members: Networks that are trained from different seeds and averaged in one graph.
         max_epochs: Longest training of a member, and the length of its learning-rate schedule.
-        patience_epochs: Epochs without a better loss on the stop slice after which a member stops.
+        stop_tolerance: Share by which a loss on the stop slice may exceed the best for its weights to be kept.
+        patience_epochs: Epochs whose weights are not kept after which a member stops.
         chunk_bars: Bars of a training stretch that are forecast from.
         burn_in_bars: Bars before them that are only read.
         batch_chunks: Stretches a step.
         horizons_per_step: Horizons, drawn anew, whose loss a step descends; forecasts of neighbouring horizons are
             nearly the same function, and the head is what a step spends most on.
         learning_rate: Peak rate of AdamW for the corrections.
-        start_rate_share: Share of it for the fitted start: linear path, median and gaps.
         weight_decay: On the weights of the corrections.
         average_decay: Decay a step of the averaged weights, which are what is validated and kept.
         volatility_weight: Weight of the squared error of log scale against log mean absolute bar return.
@@ -41,18 +41,18 @@ class TrainingSettings:
 
     network: NetworkSettings
     members: int = 1
-    max_epochs: int = 8
+    max_epochs: int = 6
     patience_epochs: int = 3
+    stop_tolerance: float = 0.01
     chunk_bars: int = 96
     burn_in_bars: int = 24
     batch_chunks: int = 16
     horizons_per_step: int = 6
     learning_rate: float = 1e-3
-    start_rate_share: float = 0.2
-    weight_decay: float = 1e-2
+    weight_decay: float = 0.1
     average_decay: float = 0.99
-    volatility_weight: float = 0.0
-    horizon_power: float = 0.0
+    volatility_weight: float = 0.1
+    horizon_power: float = 0.5
     seed: int = 0
 
     def parameters(self) -> dict[str, Parameter]:
@@ -62,14 +62,12 @@ class TrainingSettings:
 
 
 _QUICK: dict[NetworkName, TrainingSettings] = {
-    "lstm": TrainingSettings(NetworkSettings("lstm", window_bars=48), max_epochs=5),
-    "transformer": TrainingSettings(
-        NetworkSettings("transformer", window_bars=48, width=32, layers=2, band_bars=24), max_epochs=5, burn_in_bars=46
-    ),
+    "lstm": TrainingSettings(NetworkSettings("lstm")),
+    "transformer": TrainingSettings(NetworkSettings("transformer"), burn_in_bars=47),
 }
 
 _FULL: dict[NetworkName, TrainingSettings] = {
-    name: replace(quick, members=3, max_epochs=12, patience_epochs=4) for name, quick in _QUICK.items()
+    name: replace(quick, members=3, max_epochs=8) for name, quick in _QUICK.items()
 }
 
 

@@ -25,15 +25,16 @@ class Start:
     quantiles: torch.Tensor
 
 
-def fit_start(samples: Samples, rows: IntArray) -> Start:
+def fit_start(samples: Samples, rows: IntArray, mask: torch.Tensor) -> Start:
     """Ridge regression of log mean absolute bar return on the inputs, then quantiles of the returns it standardises.
 
     Args:
         samples: Every row.
         rows: The rows to fit on, all with every target.
+        mask: One for the inputs that the regression reads and zero for the others, [D].
     """
     chosen = torch.from_numpy(rows)
-    inputs = samples.inputs[chosen].double()
+    inputs = (samples.inputs[chosen] * mask).double()
     design = torch.cat((inputs, torch.ones(len(inputs), 1, dtype=torch.float64)), dim=1)
     penalty = RIDGE * torch.eye(design.shape[1], dtype=torch.float64)
     penalty[-1, -1] = 0.0

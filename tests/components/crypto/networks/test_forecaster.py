@@ -6,7 +6,7 @@ import torch
 from components.crypto.calibration import Calibration
 from components.crypto.networks import Calibrated, Ensemble, Forecaster, NetworkSettings, NetworkSettingsError
 from components.crypto.networks.head import QuantileHead, gap_sums, horizon_basis
-from components.crypto.networks.inputs import InputEncoder
+from components.crypto.networks.inputs import SLOW, InputEncoder
 from feature_repo.crypto import FEATURE_NAMES, QUANTILE_LEVELS
 
 Windows = Callable[..., torch.Tensor]
@@ -24,8 +24,21 @@ def test_quantiles_never_cross_whatever_the_weights_and_the_window(forecaster: F
 def test_a_sequence_gives_at_its_last_bar_what_its_window_gives(forecaster: Forecaster, windows: Windows) -> None:
     window = windows(4)
     inputs, reference = forecaster.encoder(window)
-    along = forecaster.from_inputs(inputs)[:, -1] * torch.exp(reference[:, -1])[:, None, None]
-    torch.testing.assert_close(along, forecaster(window))
+    along = forecaster.from_inputs(inputs)[:, -1]
+    start = forecaster.head.start(inputs[:, -1])
+    served = torch.lerp(along, start, forecaster.settings.start_share) * torch.exp(reference[:, -1])[:, None, None]
+    torch.testing.assert_close(served, forecaster(window))
+
+
+def test_corrections_do_not_see_what_hardly_changes(forecaster: Forecaster, windows: Windows) -> None:
+    inputs, _ = forecaster.encoder(windows(4))
+    later = inputs.clone()
+    numeric = [name for name in FEATURE_NAMES if name not in ("hour", "weekday")]
+    later[..., [numeric.index(name) for name in SLOW]] += 1.0
+    head = forecaster.head
+    with torch.no_grad():
+        head.skip.weight.zero_()
+    torch.testing.assert_close(forecaster.from_inputs(inputs), forecaster.from_inputs(later))
 
 
 def test_a_later_bar_never_changes_an_earlier_forecast(forecaster: Forecaster, windows: Windows) -> None:
@@ -72,13 +85,15 @@ def test_volatility_scales_the_forecast_and_changes_nothing_else(forecaster: For
 
 def test_training_starts_at_the_fitted_forecast() -> None:
     settings = NetworkSettings("lstm", width=4)
-    head = QuantileHead(settings, inputs=2, hidden=4, horizon_bars=4)
+    head = QuantileHead(settings, inputs=2, corrected_by=3, hidden=4, horizon_bars=4)
     shape = torch.tensor([[-2.0, -1.3, -0.6, 0.1, 0.7, 1.4, 2.2]]).repeat(4, 1)
     head.start_at(torch.full((4, 2), 0.5), torch.full((4,), -0.25))
     head.shape_at(shape)
-    quantiles = head(torch.randn(3, 4), torch.tensor([[1.0, 0.0]]).repeat(3, 1))
+    inputs = torch.tensor([[1.0, 0.0]]).repeat(3, 1)
+    quantiles = head(torch.randn(3, 4), inputs, torch.randn(3, 3))
     expected = torch.exp(torch.tensor(0.25)) * torch.sqrt(torch.arange(1.0, 5.0))[:, None] * shape
     torch.testing.assert_close(quantiles, expected.expand(3, -1, -1))
+    torch.testing.assert_close(head.start(inputs), quantiles)
 
 
 def test_gaps_lead_from_the_median_to_every_quantile() -> None:
@@ -134,8 +149,8 @@ def test_features_without_the_reference_are_refused() -> None:
         ({"network": "gru"}, "choose one of lstm, transformer"),
         ({"network": "lstm", "width": 0}, "width must be at least 1, got 0"),
         ({"network": "lstm", "dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
-        ({"network": "transformer", "width": 30, "heads": 4}, "width 30 must be a multiple of heads 4"),
-        ({"network": "transformer", "layers": 3, "window_bars": 48}, "reach back 70 bars, more than window_bars 48"),
+        ({"network": "transformer", "body_width": 30, "heads": 4}, "body_width 30 must be a multiple of heads 4"),
+        ({"network": "transformer", "layers": 3, "window_bars": 48}, "reach back 142 bars, more than window_bars 48"),
     ],
 )
 def test_settings_that_describe_no_network_are_refused(numbers: dict[str, object], message: str) -> None:
