@@ -59,10 +59,10 @@ def write_parquet(pages: Mapping[str, CandlePage], path: Path) -> None:
 
 
 def data_digest(pages: Mapping[str, CandlePage]) -> str:
-    """SHA-256 over the candles themselves, whatever file they stand in.
+    """SHA-256 over the candles themselves, whatever file and order they stand in.
 
-    Each series in order of `unique_id`: the id, the number of rows, open times as little-endian int64 microseconds,
-    then each value column as little-endian float64 with one NaN and no negative zero.
+    Each series in order of `unique_id`: the id, the number of rows, open times ascending as little-endian int64
+    microseconds, then each value column as little-endian float64 with one NaN and no negative zero.
     """
     digest = hashlib.sha256()
     for unique_id in sorted(pages):

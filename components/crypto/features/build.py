@@ -1,16 +1,18 @@
 """The pipeline's face of the features: a Parquet file in, a Parquet file out."""
 
-import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.crypto.candles.port import VALUE_COLUMNS, CandlePage
+from components.crypto.candles.table import data_digest as candle_digest
 from components.crypto.features.compute import features_of
-from components.crypto.features.grid import CANDLE_COLUMNS, regular_candles
+from components.crypto.features.grid import regular_candles
 from feature_repo.crypto import WARM_UP_BARS, feature_digest
 
 DIGEST_KEY = b"feature_digest"
@@ -94,11 +96,12 @@ def read_features(path: Path) -> pd.DataFrame:
 
 
 def data_digest(candles: pd.DataFrame) -> str:
-    """SHA-256 of the candles' content, in hex: independent of row order, file format and compression."""
-    table = candles.sort_values(["unique_id", "ds"], kind="stable")
-    digest = hashlib.sha256()
-    digest.update("\n".join(table["unique_id"].astype("object")).encode())
-    digest.update(table["ds"].dt.as_unit("us").to_numpy(dtype="datetime64[us]").astype("<i8").tobytes())
-    for name in CANDLE_COLUMNS[2:]:
-        digest.update(table[name].to_numpy(dtype="<f8").tobytes())
-    return digest.hexdigest()
+    """SHA-256 of the candles' content, in hex: the same that ingestion reports for them, in whatever order."""
+    pages = {
+        str(unique_id): CandlePage(
+            rows["ds"].dt.as_unit("us").to_numpy(dtype="datetime64[us]").astype(np.int64),
+            rows[list(VALUE_COLUMNS)].to_numpy(dtype=np.float64),
+        )
+        for unique_id, rows in candles.sort_values("ds", kind="stable").groupby("unique_id", observed=True)
+    }
+    return candle_digest(pages)

@@ -5,6 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.crypto.candles.table import data_digest as candle_digest
+from components.crypto.candles.table import from_table
 from components.crypto.features import CandleError, build_features, compute_features
 from components.crypto.features.build import NoFeatureRowsError, data_digest
 from feature_repo.crypto import FEATURE_NAMES, feature_digest
@@ -33,6 +35,14 @@ def test_bridged_and_cut_holes_are_reported(candles: pd.DataFrame, tmp_path: Pat
     holed.to_parquet(tmp_path / "candles.parquet", index=False)
     report = build_features(tmp_path / "candles.parquet", tmp_path / "features.parquet")
     assert (report.filled_bars, report.restarts) == (5, 1)
+
+
+def test_features_and_ingestion_give_the_same_candles_one_digest(candles: pd.DataFrame) -> None:
+    pages = {
+        str(unique_id): from_table(pa.Table.from_pandas(rows, preserve_index=False))
+        for unique_id, rows in candles.groupby("unique_id")
+    }
+    assert data_digest(candles) == candle_digest(pages)
 
 
 def test_the_data_digest_follows_content_and_not_order(candles: pd.DataFrame) -> None:
