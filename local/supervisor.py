@@ -1,5 +1,6 @@
 """The process supervisor: supervisord, its configuration and its control socket."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import cast
+
+import psutil
 
 from local.programs import Program
 
@@ -92,13 +95,19 @@ class Supervisor:
         ]
 
     def shutdown(self, timeout_seconds: float) -> None:
-        """Stop every program in reverse order, then the supervisor itself."""
-        self._call("supervisor.shutdown")
-        deadline = time.monotonic() + timeout_seconds
-        while self.running():
-            if time.monotonic() > deadline:
-                raise SupervisorError(f"supervisord did not stop within {timeout_seconds:g} s; see {self._log}")
-            time.sleep(0.1)
+        """Stop every program in reverse order, then the supervisor itself; returns once its process has ended.
+
+        It refuses calls as soon as it begins to stop, so that silence alone does not mean that it is done.
+        """
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(cast(int, self._call("supervisor.getPID")))
+            self._call("supervisor.shutdown")
+            try:
+                process.wait(timeout_seconds)
+            except psutil.TimeoutExpired:
+                raise SupervisorError(
+                    f"supervisord did not stop within {timeout_seconds:g} s; see {self._log}"
+                ) from None
 
     def log_file(self, name: str) -> Path:
         """Where a program's output goes."""

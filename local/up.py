@@ -94,7 +94,7 @@ def down(platform: Platform) -> int:
     state_dir = platform.runtime.state_dir.resolve()
     with process_lock(state_dir / "run" / "up.lock", "make down"):
         if platform.supervisor.running():
-            platform.supervisor.shutdown(platform.local.stop_timeout_seconds * 2)
+            platform.supervisor.shutdown(platform.local.stop_timeout_seconds * (len(platform.programs) + 1))
         return sweep(state_dir, platform.local.stop_timeout_seconds)
 
 
