@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from components.crypto.baselines.har import har_features
+
 REFERENCE = "log_range_h168"
 LOG_VOLATILITY_PREFIXES = ("log_volatility_", "log_range_", "log_realised_", "market_log_volatility_")
 MOVE_PREFIXES = ("log_return_", "market_log_return_", "macd", "sma_", "ema_", "bollinger_width_", "atr_")
@@ -28,20 +30,8 @@ FAST = (
 )
 """What changes from bar to bar: the columns that a body reads along the window, beside hour and weekday."""
 
-START = (
-    "log_realised_24",
-    "log_realised_168",
-    "log_realised_720",
-    "log_volatility_h1",
-    "log_volatility_h6",
-    "log_range_h1",
-    "log_range_h6",
-    "log_range_h24",
-    "log_range_h168",
-    "log_return_1",
-    "log_return_24",
-)
-"""The columns that the fitted start is linear in, beside hour and weekday: those of the HAR baseline."""
+START = har_features()
+"""The columns that the fitted start is linear in, with hour and weekday as indicators: those that HAR reads."""
 
 SLOW = (
     REFERENCE,

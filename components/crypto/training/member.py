@@ -218,9 +218,10 @@ class MemberTraining:
 
     def _keep_if_good(self, epoch: int, loss: float) -> None:
         """Keep the latest weights that are within the tolerance of the best: smaller differences are noise."""
-        self._best_loss = min(self._best_loss, loss)
-        if loss > self._best_loss * (1.0 + self._settings.stop_tolerance):
+        good = loss <= min(self._best_loss, loss) * (1.0 + self._settings.stop_tolerance)
+        if not good:  # not a number is not good
             return
+        self._best_loss = min(self._best_loss, loss)
         weights = self._average.module.state_dict()
         self._kept = {name: value.detach().cpu().clone() for name, value in weights.items()}
         self._kept_epoch, self._kept_loss = epoch, loss
