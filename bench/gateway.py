@@ -10,7 +10,6 @@ import base64
 import contextlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.serving.load import http_request
+from bench.processes import Cell, cell, cell_lines, cpu_seconds, drive, resident_mib
+from bench.serving.load import Plan, http_request
 from runtime.settings import REPOSITORY_ROOT
 
-TICKS = os.sysconf("SC_CLK_TCK")
 CONNECTIONS = (1, 16)
 PREDICT = "/api/v1/crypto/predict"
 START_SECONDS = 60.0
@@ -38,41 +37,12 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One kind of request at one concurrency."""
-
-    request: str
-    connections: int
-    requests_per_second: float
-    cpu_us: float
-    p50_ms: float
-    p99_ms: float
-    failures: int
-
-
-@dataclass(frozen=True)
 class Gateway:
     """A gateway under measurement."""
 
     process: "subprocess.Popen[bytes]"
     port: int
     start: Start
-
-    def cpu_seconds(self) -> float:
-        """CPU time of the process so far, user and system."""
-        return cpu_seconds(self.process.pid)
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a process so far, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def resident_mib(pid: int) -> float:
-    """Memory that a process holds."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 @contextlib.contextmanager
@@ -141,35 +111,8 @@ def requests() -> dict[str, bytes]:
 
 def measure(served: Gateway, name: str, request: bytes, connections: int, seconds: float) -> Cell:
     """Drive one kind of request for a while."""
-    plan = {
-        "port": served.port,
-        "connections": connections,
-        "seconds": seconds,
-        "requests": [base64.b64encode(request).decode()],
-    }
-    command = [sys.executable, "-m", "bench.serving.load"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY_ROOT, text=True
-    ) as load:
-        assert load.stdin is not None
-        assert load.stdout is not None
-        load.stdin.write(json.dumps(plan))
-        load.stdin.close()
-        load.stdout.readline()
-        before = served.cpu_seconds()
-        load.stdout.readline()
-        spent = served.cpu_seconds() - before
-        seen = json.loads(load.stdout.readline())
-    latencies = seen["latencies"] or [float("nan")]
-    return Cell(
-        request=name,
-        connections=connections,
-        requests_per_second=round(seen["answers"] / seen["seconds"], 1),
-        cpu_us=round(spent / max(1, seen["answers"]) * 1e6, 1),
-        p50_ms=round(statistics.median(latencies) * 1e3, 2),
-        p99_ms=round(latencies[int(len(latencies) * 0.99)] * 1e3, 2),
-        failures=seen["failures"],
-    )
+    plan = Plan(served.port, connections, seconds, [base64.b64encode(request).decode()])
+    return cell(name, connections, "gateway", [drive(served.process.pid, plan)])
 
 
 def table(starts: list[Start], cells: list[Cell]) -> str:
@@ -180,13 +123,7 @@ def table(starts: list[Start], cells: list[Cell]) -> str:
         f"Start-up over {len(starts)} starts: {cheapest.cpu_seconds:.2f} to {dearest.cpu_seconds:.2f} CPU seconds, "
         f"{min(start.seconds for start in starts):.1f} s at best, {cheapest.memory_mib:.0f} MiB resident.",
         "",
-        "| request | connections | requests/s | gateway CPU µs a request | p50 ms | p99 ms | failures |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    lines += [
-        f"| {one.request} | {one.connections} | {one.requests_per_second:.0f} | {one.cpu_us:.0f} "
-        f"| {one.p50_ms:.2f} | {one.p99_ms:.2f} | {one.failures} |"
-        for one in cells
+        *cell_lines(cells),
     ]
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from bench.processes import cpu_seconds, family, free_port, resident_mib
 from local.programs import Program, environment, programs
 from local.settings import LocalSettings
 from runtime.settings import RuntimeSettings
@@ -21,7 +22,6 @@ NAMES = ("mlflow", "crypto-refresh")
 LIMIT_SECONDS = 120.0
 IDLE_SECONDS = 2.0
 POLL_SECONDS = 0.05
-FREE_PORT = 25_500
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     print("| process | CPU seconds | seconds | memory MiB |\n|---|--:|--:|--:|")
     for name in NAMES:
         with tempfile.TemporaryDirectory() as folder:
-            local, runtime = LocalSettings(mlflow_port=FREE_PORT), RuntimeSettings(state_dir=Path(folder))
+            local, runtime = LocalSettings(mlflow_port=free_port()), RuntimeSettings(state_dir=Path(folder))
             for part in ("mlflow", "tmp"):
                 (Path(folder) / part).mkdir()
             variables = {**environment(local, runtime, os.environ), "PYTHONPYCACHEPREFIX": _bytecode()}
@@ -48,10 +48,9 @@ def _measure(program: Program, variables: dict[str, str]) -> tuple[float, float,
     try:
         _wait(program, process)
         wall = time.perf_counter() - began - (0.0 if program.ready_url else IDLE_SECONDS)
-        family = [process, *process.children(recursive=True)]
-        return sum(map(_cpu, family)), wall, sum(one.memory_info().rss for one in family) / 2**20
+        return cpu_seconds(process.pid), wall, resident_mib(process.pid)
     finally:
-        for one in [*process.children(recursive=True), process]:
+        for one in reversed(family(process.pid)):
             one.terminate()
         psutil.wait_procs([process], timeout=10)
 
@@ -63,7 +62,7 @@ def _wait(program: Program, process: psutil.Popen) -> None:
         if process.poll() is not None:
             raise SystemExit(f"{program.title} ended with {process.returncode}")
         if program.ready_url is None:
-            now = sum(map(_cpu, [process, *process.children(recursive=True)]))
+            now = cpu_seconds(process.pid)
             if now - used > POLL_SECONDS:
                 used, since = now, time.perf_counter()
             elif time.perf_counter() - since > IDLE_SECONDS:
@@ -79,11 +78,6 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=2).is_success
     except httpx.HTTPError:
         return False
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,7 @@ is busy for all of them. CPU is that of the server process, from the kernel's ac
 import argparse
 import base64
 import json
-import os
 import signal
-import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,7 +18,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.serving.load import Seen, http_request
+from bench.processes import Cell, cell, cell_lines, cpu_seconds, drive, free_port, resident_mib
+from bench.serving.load import Plan, Seen, http_request
 from bench.serving.model import MODEL
 from bench.serving.scene import Scene, set_up, symbol_request, tensor_request
 from runtime.settings import REPOSITORY_ROOT
@@ -29,7 +27,6 @@ from runtime.settings import REPOSITORY_ROOT
 CONNECTIONS = (1, 16, 64)
 PATHS = ("tensor, raw", "tensor, JSON", "symbol")
 INFER = f"/v2/models/{MODEL}/infer"
-TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 120.0
 
 
@@ -44,38 +41,6 @@ class Server:
     start_cpu_seconds: float = 0.0
     start_seconds: float = 0.0
     memory_mib: float = 0.0
-
-    def cpu_seconds(self) -> float:
-        """CPU time of the process so far, user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def resident_mib(self) -> float:
-        """Memory that the process holds."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One server on one path at one concurrency, over all rounds."""
-
-    path: str
-    connections: int
-    server: str
-    requests_per_second: float
-    cpu_us: float
-    p50_ms: float
-    p99_ms: float
-    answers: int
-    failures: int
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_predictor(name: str, scene: Scene, paths: tuple[str, ...] = PATHS, **settings: object) -> Server:
@@ -113,7 +78,8 @@ def wait_ready(server: Server) -> None:
                 raise RuntimeError(f"{server.name} did not become ready") from None
             time.sleep(0.1)
     server.start_seconds = time.monotonic() - begun
-    server.start_cpu_seconds, server.memory_mib = server.cpu_seconds(), server.resident_mib()
+    pid = server.process.pid
+    server.start_cpu_seconds, server.memory_mib = cpu_seconds(pid), resident_mib(pid)
 
 
 def requests_of(path: str, symbols: Sequence[str]) -> list[str]:
@@ -125,68 +91,25 @@ def requests_of(path: str, symbols: Sequence[str]) -> list[str]:
     return [base64.b64encode(http_request(INFER, body, headers)).decode() for body, headers in made]
 
 
-def measure(server: Server, plan: dict[str, object]) -> tuple[Seen, float]:
-    """Run one load; return what it saw and the server's CPU seconds meanwhile."""
-    command = [sys.executable, "-m", "bench.serving.load"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY_ROOT, text=True
-    ) as load:
-        assert load.stdin is not None
-        assert load.stdout is not None
-        load.stdin.write(json.dumps({**plan, "port": server.port}))
-        load.stdin.close()
-        load.stdout.readline()
-        before = server.cpu_seconds()
-        load.stdout.readline()
-        spent = server.cpu_seconds() - before
-        return Seen(**json.loads(load.stdout.readline())), spent
-
-
-def cell(path: str, connections: int, server: Server, runs: Sequence[tuple[Seen, float]]) -> Cell:
-    """Put the rounds of one cell together."""
-    latencies = sorted(value for seen, _ in runs for value in seen.latencies)
-    answers = sum(seen.answers for seen, _ in runs)
-    seconds = sum(seen.seconds for seen, _ in runs)
-    return Cell(
-        path=path,
-        connections=connections,
-        server=server.name,
-        requests_per_second=round(answers / seconds, 1),
-        cpu_us=round(sum(spent for _, spent in runs) / max(1, answers) * 1e6, 1),
-        p50_ms=round(statistics.median(latencies) * 1e3, 2) if latencies else float("nan"),
-        p99_ms=round(latencies[int(len(latencies) * 0.99)] * 1e3, 2) if latencies else float("nan"),
-        answers=answers,
-        failures=sum(seen.failures for seen, _ in runs),
-    )
-
-
 def run(servers: Sequence[Server], scene: Scene, seconds: float, rounds: int) -> list[Cell]:
     """Measure every cell; servers take turns."""
     cells = []
     for path in PATHS:
         requests = requests_of(path, scene.symbols)
         for connections in CONNECTIONS:
-            plan = {"connections": connections, "seconds": seconds, "requests": requests}
             asked = [server for server in servers if path in server.paths]
             runs: dict[str, list[tuple[Seen, float]]] = {server.name: [] for server in asked}
             for number in range(rounds):
                 for server in asked if number % 2 == 0 else reversed(asked):
-                    runs[server.name].append(measure(server, plan))
-            cells += [cell(path, connections, server, runs[server.name]) for server in asked]
+                    plan = Plan(server.port, connections, seconds, requests)
+                    runs[server.name].append(drive(server.process.pid, plan))
+            cells += [cell(path, connections, server.name, runs[server.name]) for server in asked]
     return cells
 
 
 def table(cells: Sequence[Cell], servers: Sequence[Server], limit: dict[str, float]) -> str:
     """The result as Markdown."""
-    lines = [
-        "| path | connections | server | requests/s | CPU µs a request | p50 ms | p99 ms | failures |",
-        "|---|---:|---|---:|---:|---:|---:|---:|",
-    ]
-    lines += [
-        f"| {one.path} | {one.connections} | {one.server} | {one.requests_per_second:.0f} | {one.cpu_us:.0f} "
-        f"| {one.p50_ms:.2f} | {one.p99_ms:.2f} | {one.failures} |"
-        for one in cells
-    ]
+    lines = cell_lines(cells)
     limits = ", ".join(f"{value:.0f} at batch {rows}" for rows, value in limit.items())
     lines += ["", f"The limit, the session alone in a loop: CPU µs a row {limits}.", ""]
     lines += ["| process | CPU seconds to ready | seconds to ready | memory MiB |", "|---|---:|---:|---:|"]
