@@ -133,7 +133,7 @@ def _kill_in_mid_training(platform: Platform) -> None:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     state = tmp_path_factory.mktemp("s")
-    one = Platform(state, _free_ports(("gateway", "crypto", "crypto_grpc", "mlflow")))
+    one = Platform(state, _free_ports(("gateway", "crypto", "crypto_grpc", "fraud", "fraud_grpc", "mlflow")))
     try:
         _kill_in_mid_training(one)
         one.up = one.command("up")  # type: ignore[attr-defined]
