@@ -14,6 +14,9 @@ _CONNECT_TIMEOUT_SECONDS = 10
 def open_engine(database_url: str) -> Engine:
     """Make an engine; nothing is connected yet.
 
+    A transaction on SQLite takes the one writer's place when it begins, unless it runs with the execution option
+    `reads_only=True`: it then sees the database as it stood at its first statement, and waits for nobody.
+
     Raises:
         ValueError: The address is neither SQLite's nor PostgreSQL's. Its text is not repeated: it may hold a password.
     """
@@ -36,7 +39,7 @@ def _sqlite(url: URL) -> Engine:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url)
     event.listen(engine, "connect", _on_sqlite_connect)
-    event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -46,5 +49,6 @@ def _on_sqlite_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEnt
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("reads_only", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
