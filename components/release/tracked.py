@@ -4,11 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.pipeline_run import annotate_pipeline_run, close_pipeline_run, keep_file, step_run
 from components.release.champion import ChampionInfo
 from components.step_run import step_process
 from runtime.registry import CHAMPION
+
+if TYPE_CHECKING:
+    from components.release.gate import GateDecision
 
 CHAMPION_FILE = "champion.json"
 CHAMPION_BUNDLE = "bundle"
@@ -101,6 +105,7 @@ def gate(
     block_seconds: int,
 ) -> Decided:
     """Decide whether the best candidate takes the champion's place; writes the decision as a page."""
+    from components.release.comparison import loss_name
     from components.release.gate import GateRules, decide
 
     with step_run("gate", pipeline, run_id) as run:
@@ -111,7 +116,7 @@ def gate(
             rules=GateRules(block_seconds=block_seconds),
         )
         version = versions[found.candidate]
-        decision.write_text(_page(found.promote, found.candidate, version, found.reason, found.mean_losses))
+        decision.write_text(_page(found, version, loss_name(evaluated / "losses.parquet")))
         run.params({"promote": found.promote, "candidate": found.candidate, "version": version})
         run.document("decision.json", found.document())
         keep_file(run, decision, "decision.md")
@@ -189,8 +194,8 @@ def fail_validation(failures: str) -> None:
     """Stop the run and say which expectations failed."""
     with step_process("fail-validation"):
         raise ValidationFailedError(
-            f"the candles failed validation, nothing was trained and the champion goes on serving: {failures}; "
-            "the report is an artifact of validate-candles and in MLflow"
+            f"the data failed validation, nothing was trained and the champion goes on serving: {failures}; "
+            "the report is an artifact of the validation step and in MLflow"
         )
 
 
@@ -219,7 +224,8 @@ def _scores(metrics: Mapping[str, float], candidate: str) -> dict[str, float]:
     return {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
 
 
-def _page(promote: bool, candidate: str, version: str, reason: str, means: Mapping[str, float]) -> str:
-    verdict = f"**{candidate}**, version {version}, becomes champion" if promote else "**nothing is promoted**"
-    rows = [f"| {name} | {loss:.6f} |" for name, loss in sorted(means.items(), key=lambda item: item[1])]
-    return "\n".join([f"# Gate: {verdict}", "", reason, "", "| entrant | mean pinball loss |", "|---|--:|", *rows, ""])
+def _page(found: "GateDecision", version: str, loss: str) -> str:
+    verdict = f"**{found.candidate}**, version {version}, becomes champion"
+    title = f"# Gate: {verdict if found.promote else '**nothing is promoted**'}"
+    rows = [f"| {name} | {mean:.6f} |" for name, mean in sorted(found.mean_losses.items(), key=lambda item: item[1])]
+    return "\n".join([title, "", found.reason, "", f"| entrant | mean {loss} |", "|---|--:|", *rows, ""])

@@ -13,6 +13,7 @@ from feature_repo.crypto import FEATURE_NAMES, HORIZON_BARS, QUANTILE_LEVELS, WI
 from feature_repo.online import Window
 from runtime.bundle import Bundle, write_bundle
 from runtime.registry.port import ModelVersion, ModelVersionNotFoundError
+from runtime.signature import window_signature
 
 MODEL = "crypto-forecast-1h"
 SYMBOLS = ("BTC", "ETH", "SOL")
@@ -138,6 +139,7 @@ def make_bundle(
         "data_digest": "0" * 12,
         "code_revision": "test",
         "created_at": "2024-01-01T00:00:00Z",
+        "signature": window_signature(window_bars, FEATURES, HORIZON_BARS, LEVELS),
         **changes,
     }
     return write_bundle(folder, files, manifest)
