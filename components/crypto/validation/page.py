@@ -11,7 +11,7 @@ import numpy as np
 from components.crypto.candles.port import moment
 from components.crypto.series import Timeframe
 from components.crypto.validation.outcome import ValidationOutcome
-from components.validation.page import write_page as write_html
+from components.pages.render import write_page as write_html
 
 if TYPE_CHECKING:
     import pyarrow as pa

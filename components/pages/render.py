@@ -1,23 +1,23 @@
-"""The validation as one HTML file that needs no network."""
+"""One HTML file that needs nothing else: no network, no script, pictures inside."""
 
 import os
 from pathlib import Path
 
-LAYOUT = Path(__file__).parent
+LAYOUTS = Path(__file__).parent
 
 
 def write_page(path: Path, template: Path, **content: object) -> None:
-    """Render a template that may extend `validation.html.j2`; a reader sees the whole file or none.
+    """Render a template, which may extend a layout of this folder; a reader sees the whole file or none.
 
     Args:
         path: Where the page goes; missing folders are made.
         template: The family's template.
-        content: What it shows; the layout itself shows `outcome` and `what`, the name of what was validated.
+        content: What it and its layout show.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader([template.parent, LAYOUT]),
+        loader=FileSystemLoader([template.parent, LAYOUTS]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
