@@ -1,9 +1,9 @@
-"""Engines whose commits are durable: SQLite in WAL mode with full flushes, or PostgreSQL."""
+"""Engines whose commits are durable, SQLite in WAL mode with full flushes or PostgreSQL; tables whose rows are kept."""
 
 import sqlite3
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import DDL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -52,3 +52,35 @@ def _on_sqlite_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEnt
 def _begin(connection: Connection) -> None:
     reads = connection.get_execution_options().get("reads_only", False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+_SQLITE_APPEND_ONLY = (
+    "CREATE TRIGGER IF NOT EXISTS {table}_{verb} BEFORE {VERB} ON {table} "
+    "BEGIN SELECT RAISE(ABORT, '{what} is append-only'); END"
+)
+_POSTGRES_FUNCTION = (
+    "CREATE OR REPLACE FUNCTION {table}_are_kept() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION '{what} is append-only'; END $$"
+)
+_POSTGRES_APPEND_ONLY = (
+    "CREATE OR REPLACE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+    "FOR EACH STATEMENT EXECUTE FUNCTION {table}_are_kept()"
+)
+
+
+def keep_rows(table: Table, what: str) -> None:
+    """Let the database itself refuse to edit or delete rows of a table, by triggers that are made with it.
+
+    Args:
+        table: Not created yet.
+        what: What the table is part of, for the refusal: "`what` is append-only".
+    """
+    for verb in ("update", "delete"):
+        _after_create(table, _SQLITE_APPEND_ONLY, "sqlite", what=what, verb=verb, VERB=verb.upper())
+    for statement in (_POSTGRES_FUNCTION, _POSTGRES_APPEND_ONLY):
+        _after_create(table, statement, "postgresql", what=what)
+
+
+def _after_create(table: Table, statement: str, dialect: str, **words: str) -> None:
+    ddl: DDL = DDL(statement.format(table=table.name, **words))  # type: ignore[no-untyped-call]
+    event.listen(table, "after_create", ddl.execute_if(dialect=dialect))

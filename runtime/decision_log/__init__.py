@@ -9,6 +9,7 @@ from runtime.decision_log.errors import (
     LeaseLostError,
     RuleSetConflictError,
 )
+from runtime.decision_log.factory import open_decision_log
 from runtime.decision_log.port import (
     Alert,
     AlertEvent,
@@ -52,4 +53,5 @@ __all__ = [
     "NewEvent",
     "RuleSetConflictError",
     "RuleSets",
+    "open_decision_log",
 ]
