@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from brain import errors
-from brain.api import crypto, health
+from brain.api import crypto, fraud, health
 from brain.api.problem_model import ProblemDocument
 from brain.console import pages
 from brain.middleware import AnswerMiddleware, DeadlineMiddleware, GateMiddleware
@@ -32,6 +32,7 @@ has a deadline, which `X-Timeout-Seconds` shortens. Where keys are asked for, se
 
 TAGS: list[dict[str, object]] = [
     {"name": "crypto", "description": "Price distributions of coins."},
+    {"name": "fraud", "description": "Decisions about card transactions, network connections and crypto accounts."},
     {"name": "health", "description": "Probes, state of the parts, metrics."},
 ]
 
@@ -92,7 +93,7 @@ def create_api(services: Services) -> FastAPI:
         collector(registry=services.registry)
     api.state.services = services
     api.state.board = StatusBoard(services)
-    areas = (health.router, crypto.router)
+    areas = (health.router, crypto.router, fraud.router)
     for area in areas:
         api.include_router(area)
     pages.mount(api)
