@@ -2,6 +2,7 @@
 
 from runtime.decision_log.errors import (
     AlertNotFoundError,
+    CommitRefusedError,
     DeliveryNotFoundError,
     DuplicateEventError,
     HeadMovedError,
@@ -35,6 +36,7 @@ __all__ = [
     "AlertNotFoundError",
     "AlertState",
     "Alerts",
+    "CommitRefusedError",
     "CursorState",
     "DecisionLog",
     "Deliveries",

@@ -13,7 +13,7 @@ from runtime.decision_log.database import among, as_list
 from runtime.decision_log.errors import DuplicateEventError, HeadMovedError, KeyReusedError
 from runtime.decision_log.layout import LaidOut
 from runtime.decision_log.port import EntityKey, LoggedEvent, NewEvent
-from runtime.decision_log.rows import AnySelect, entity, entity_key, logged_event, whole_events
+from runtime.decision_log.rows import AnySelect, entity, entity_key, whole_event, whole_events
 from runtime.decision_log.schema import (
     alert_events,
     alerts,
@@ -73,7 +73,7 @@ def _answered(connection: Connection, new: Sequence[NewEvent], now_us: int) -> d
             "keys": as_list(list(places), connection.dialect.name),
         }
         for row in connection.execute(events_by_key(connection.dialect.name), parameters):
-            found[places[row.idempotency_key]] = logged_event(row)
+            found[places[row.idempotency_key]] = whole_event(row)
     reused = {place: one for place, one in found.items() if one.request_digest != new[place].request_digest}
     if reused:
         raise KeyReusedError(reused)
@@ -85,7 +85,7 @@ def _refuse_duplicates(connection: Connection, fresh: Mapping[int, NewEvent]) ->
     stream = next(iter(fresh.values())).stream
     dialect = connection.dialect.name
     found = connection.execute(_events_by_id(dialect), {"stream": stream, "ids": as_list(list(places), dialect)})
-    existing = {places[row.event_id]: logged_event(row) for row in found}
+    existing = {places[row.event_id]: whole_event(row) for row in found}
     if existing:
         raise DuplicateEventError(stream, existing)
 

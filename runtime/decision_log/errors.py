@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from runtime.decision_log.port import EntityKey, LoggedEvent
 
 
-class DuplicateEventError(RuntimeError):
+class CommitRefusedError(RuntimeError):
+    """A commit must not be made; nothing of it was written."""
+
+
+class DuplicateEventError(CommitRefusedError):
     """Events with these ids are in the log already; `existing` maps places in the commit to what is there."""
 
     def __init__(self, stream: str, existing: Mapping[int, LoggedEvent]) -> None:
@@ -18,7 +22,7 @@ class DuplicateEventError(RuntimeError):
         )
 
 
-class KeyReusedError(RuntimeError):
+class KeyReusedError(CommitRefusedError):
     """Idempotency keys were used with other requests; `existing` maps places in the commit to what came first."""
 
     def __init__(self, existing: Mapping[int, LoggedEvent]) -> None:
@@ -30,7 +34,7 @@ class KeyReusedError(RuntimeError):
         )
 
 
-class HeadMovedError(RuntimeError):
+class HeadMovedError(CommitRefusedError):
     """Events of these keys were committed since they were read; `moved` maps each to its newest sequence."""
 
     def __init__(self, moved: Mapping[EntityKey, int]) -> None:

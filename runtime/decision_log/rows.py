@@ -14,6 +14,8 @@ from runtime.decision_log.schema import alert_events, alerts, decisions, events
 AnyRow = Row[tuple[object, ...]]
 AnySelect = Select[tuple[object, ...]]
 
+_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
+
 
 def entity(key: EntityKey) -> str:
     """How a key stands in the log.
@@ -38,7 +40,7 @@ def to_json(value: Mapping[str, object]) -> str:
     Raises:
         ValueError: A number is not finite.
     """
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _JSON.encode(value)
 
 
 def plain_events() -> AnySelect:
@@ -53,9 +55,17 @@ def whole_events() -> AnySelect:
     return cast(AnySelect, select(events, decisions.c.body.label("decision"), alerts.c.alert_id).select_from(joined))
 
 
-def logged_event(row: AnyRow) -> LoggedEvent:
-    """An event from a row of `plain_events` or `whole_events`."""
-    decision = getattr(row, "decision", None)
+def plain_event(row: AnyRow) -> LoggedEvent:
+    """An event from a row of `plain_events`."""
+    return _event(row, None, None)
+
+
+def whole_event(row: AnyRow) -> LoggedEvent:
+    """An event from a row of `whole_events`."""
+    return _event(row, None if row.decision is None else json.loads(row.decision), row.alert_id)
+
+
+def _event(row: AnyRow, decision: Mapping[str, object] | None, alert_id: str | None) -> LoggedEvent:
     return LoggedEvent(
         sequence=row.sequence,
         committed_at=moment(row.committed_at_us),
@@ -67,21 +77,21 @@ def logged_event(row: AnyRow) -> LoggedEvent:
         body=json.loads(row.body),
         caller=row.caller,
         request_digest=row.request_digest,
-        decision=None if decision is None else json.loads(decision),
-        alert_id=getattr(row, "alert_id", None),
+        decision=decision,
+        alert_id=alert_id,
         subject_id=row.subject_id,
     )
 
 
 def labelled_events(connection: Connection, rows: Sequence[AnyRow]) -> list[LabelledEvent]:
     """Events of one stream, each with the newest label that speaks of it."""
-    decided = [logged_event(row) for row in rows]
+    decided = [whole_event(row) for row in rows]
     if not decided:
         return []
     dialect = connection.dialect.name
     parameters = {"stream": decided[0].stream, "ids": as_list([event.event_id for event in decided], dialect)}
     found = connection.execute(_labels_about(dialect), parameters)
-    newest = {label.subject_id: label for label in map(logged_event, found)}
+    newest = {label.subject_id: label for label in map(plain_event, found)}
     return [LabelledEvent(event, newest.get(event.event_id)) for event in decided]
 
 

@@ -8,8 +8,17 @@ from sqlalchemy import bindparam, delete, func, select
 from runtime.decision_log.append import KEY_LIFETIME_US, append, check_batch, events_by_key
 from runtime.decision_log.cursors import SqlCursors
 from runtime.decision_log.database import Database, among, as_list, system_microseconds
+from runtime.decision_log.group_commit import GroupCommit
 from runtime.decision_log.port import CursorState, EntityKey, LabelledEvent, LoggedEvent, NewEvent
-from runtime.decision_log.rows import AnySelect, entity, labelled_events, logged_event, plain_events, whole_events
+from runtime.decision_log.rows import (
+    AnySelect,
+    entity,
+    labelled_events,
+    plain_event,
+    plain_events,
+    whole_event,
+    whole_events,
+)
 from runtime.decision_log.schema import decisions, event_keys, events, idempotency_keys
 from runtime.decision_log.sql_alerts import SqlAlerts
 from runtime.decision_log.sql_deliveries import SqlDeliveries
@@ -26,6 +35,7 @@ class SqlDecisionLog:
 
     def __init__(self, database_url: str, clock: Callable[[], int] = system_microseconds) -> None:
         self._database = Database(database_url, clock)
+        self._commits: GroupCommit[Sequence[LoggedEvent]] = GroupCommit(self._database)
         self._cursors = SqlCursors(self._database)
         self.alerts = SqlAlerts(self._database)
         self.deliveries = SqlDeliveries(self._database)
@@ -72,8 +82,7 @@ class SqlDecisionLog:
         check_batch(events)
         if not events:
             return []
-        with self._database.writing() as connection:
-            return append(connection, events, expected_head, self._database.now())
+        return self._commits.run(lambda connection: append(connection, events, expected_head, self._database.now()))
 
     def read(self, stream: str, after: int, limit: int) -> Sequence[LoggedEvent]:
         """Events of a stream after a sequence, ascending."""
@@ -104,7 +113,9 @@ class SqlDecisionLog:
 
     def latest_decisions(self, stream: str, limit: int) -> Sequence[LoggedEvent]:
         """The newest events with a decision, ascending."""
-        return self._many(_LATEST_DECISIONS, stream=stream, limit=limit)[::-1]
+        with self._database.reading() as connection:
+            rows = connection.execute(_LATEST_DECISIONS, {"stream": stream, "limit": limit}).all()
+        return [whole_event(row) for row in reversed(rows)]
 
     def labels(self, stream: str, after: int, limit: int) -> Sequence[LoggedEvent]:
         """Label events after a sequence, ascending."""
@@ -119,11 +130,11 @@ class SqlDecisionLog:
     def _one(self, statement: AnySelect, **parameters: object) -> LoggedEvent | None:
         with self._database.reading() as connection:
             row = connection.execute(statement, parameters).first()
-            return None if row is None else logged_event(row)
+            return None if row is None else whole_event(row)
 
     def _many(self, statement: AnySelect, **parameters: object) -> list[LoggedEvent]:
         with self._database.reading() as connection:
-            return [logged_event(row) for row in connection.execute(statement, parameters)]
+            return [plain_event(row) for row in connection.execute(statement, parameters)]
 
 
 _OF_STREAM = events.c.stream == bindparam("stream")
