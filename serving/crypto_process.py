@@ -13,6 +13,7 @@ from serving.crypto_load import CryptoFamily
 from serving.lookup import WindowLookup
 from serving.metrics import PredictorMetrics
 from serving.settings import PredictorSettings
+from serving.target import ModelTarget
 
 
 class LateReader:
@@ -45,7 +46,20 @@ def serve() -> None:
         clock=time.monotonic,
     )
     family = CryptoFamily(settings, lookup, ModelThread(), metrics.batch)
-    PredictorServer(settings, family, open_registry, metrics).run()
+    PredictorServer(settings, [crypto_target(settings, family, metrics)], open_registry).run()
+
+
+def crypto_target(settings: PredictorSettings, family: CryptoFamily, metrics: PredictorMetrics) -> ModelTarget:
+    """The one model of this process."""
+    return ModelTarget(
+        name=settings.model_name,
+        registered_name=settings.registry_name,
+        family=family,
+        metrics=metrics,
+        copy_dir=settings.copy_dir,
+        trained_by="python -m pipelines run crypto-forecast --target local",
+        version=settings.model_version,
+    )
 
 
 def _feast_reader() -> WindowReader:

@@ -83,16 +83,15 @@ async def test_a_taken_grpc_port_is_named_with_the_setting_and_never_shared() ->
 
     from serving.grpc_server import GrpcServer
     from serving.kserve_model import ServedDataPlane, ServedModel, ServedRepository
-    from serving.served import Served
+    from serving.served import Served, ServedModels
 
     def server(port: int) -> GrpcServer:
         settings = PredictorSettings(grpc_port=port)
         gate, served = Gate(settings), Served("m", 1)
-        repository = ServedRepository(ServedModel("m", served, gate), lambda: None)
-        metrics = PredictorMetrics("m", CollectorRegistry())
-        return GrpcServer(
-            settings, ServedDataPlane(repository, served), ModelRepositoryExtension(repository), gate, metrics
-        )
+        repository = ServedRepository([(ServedModel("m", served, gate), lambda: None)])
+        metrics = {"m": PredictorMetrics("m", CollectorRegistry())}
+        data_plane = ServedDataPlane(repository, ServedModels([served]))
+        return GrpcServer(settings, data_plane, ModelRepositoryExtension(repository), gate, metrics)
 
     first = server(0)
     port = await first.start()
