@@ -15,6 +15,7 @@ from components.fraud.accounts.fields import FIELDS as ACCOUNT_FIELDS
 from components.fraud.cards_words import CARD_RECORD, say_card_feature
 from components.fraud.network.fields import FIELDS as NETWORK_FIELDS
 from components.fraud.raw_fields import FieldError, FieldProblem, RawField, check_record
+from feature_repo.fraud import CARD_FEATURE_NAMES, LABEL_DELAY_SECONDS, card_feature_digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,16 +142,12 @@ class CardDetector(Detector):
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """Columns of the model's input, in order."""
-        from feature_repo.fraud import CARD_FEATURE_NAMES
-
-        return tuple(CARD_FEATURE_NAMES)
+        return CARD_FEATURE_NAMES
 
     @property
     def feature_digest(self) -> str:
         """The digest of the card features' definitions."""
-        from feature_repo.fraud import feature_digest
-
-        return feature_digest()
+        return card_feature_digest()
 
     def encode(self, rows: Sequence[Mapping[str, object]]) -> "npt.NDArray[np.float32]":
         """Cards have no encoding of a record alone.
@@ -173,7 +170,7 @@ class CardDetector(Detector):
 
 
 DETECTORS: Mapping[str, Detector] = {
-    "card": CardDetector("card", "transactions", CARD_RECORD, label_delay_seconds=7 * 24 * 3600),
+    "card": CardDetector("card", "transactions", CARD_RECORD, LABEL_DELAY_SECONDS),
     "network": Detector("network", "flows", NETWORK_FIELDS),
     "crypto": Detector("crypto", "accounts", ACCOUNT_FIELDS),
 }
