@@ -182,7 +182,7 @@ def _check_time(occurred_at: datetime, now: datetime) -> None:
 
 
 def _check_record(kind: Kind, record: Mapping[str, object]) -> None:
-    from brain.fraud.detectors import check_record
+    from brain.fraud.detectors import check_record  # which needs `Kind` from here
 
     errors = check_record(kind, record)
     if errors:

@@ -1,34 +1,27 @@
-"""What the gateway needs to know of detectors: checks of raw fields, and words for features."""
+"""What the gateway needs to know of detectors: checks of raw fields, and reasons in words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from brain.fraud.cases import Kind
+from components.fraud.detectors import DETECTORS, Reason
+from components.fraud.raw_fields import FieldError as UnknownFieldError
 from runtime.problems import FieldError
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """What one feature, or one field that was encoded as several, adds to the score."""
-
-    feature: str
-    value: float | str | None
-    contribution: float
 
 
 def check_record(kind: Kind, record: Mapping[str, object]) -> Sequence[FieldError]:
     """What is wrong with the raw fields, each with a pointer into the request."""
-    return []
+    return [FieldError(f"/record{found.pointer}", found.detail) for found in DETECTORS[kind].check(record)]
 
 
-def words(kind: Kind, feature: str, value: float | str | None) -> str:
-    """A feature with its value, as a person would say it."""
-    shown = "missing" if value is None else f"{value:g}" if isinstance(value, float) else value
-    return f"{feature} is {shown}"
-
-
-def grouped(
-    kind: Kind, contributions: Mapping[str, float], values: Mapping[str, float | None]
-) -> Sequence[Contribution]:
-    """Contributions by feature; those of one field's columns together."""
-    return [Contribution(name, values[name], share) for name, share in contributions.items()]
+def reasons(
+    kind: Kind, names: Sequence[str], values: Sequence[float | None], contributions: Sequence[float], limit: int
+) -> Sequence[Reason]:
+    """What speaks for fraud, most telling first; where nothing does, what speaks most against it."""
+    detector = DETECTORS[kind]
+    try:
+        found = detector.reasons(names, values, contributions, limit=len(names))
+    except UnknownFieldError:  # a version that was trained with other features than this release knows
+        rows = zip(names, values, contributions, strict=True)
+        found = [Reason(name, f"{name} is {value}", value, share) for name, value, share in rows if share != 0.0]
+        found.sort(key=lambda one: -abs(one.contribution))
+    return ([one for one in found if one.contribution > 0] or found)[:limit]

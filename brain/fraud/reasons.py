@@ -1,12 +1,12 @@
 """Why: contributions of features to the score, in words, within a deadline of their own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from brain.clients.errors import UpstreamError
 from brain.deadline import Deadline
+from brain.fraud import detectors
 from brain.fraud.cases import Case, Kind
-from brain.fraud.detectors import grouped, words
 from brain.fraud.predictor import Answered, Explained, FraudPredictor
 from components.fraud.rules import Decision
 
@@ -70,17 +70,8 @@ def _without(detail: str) -> Reasons:
 
 
 def _reasons(kind: Kind, answered: Answered, place: int, found: Explained, row: int) -> Reasons:
-    values = dict(zip(answered.names, answered.rows[place].values, strict=True))
-    contributions = dict(zip(answered.names, found.rows[row], strict=True))
-    ranked = sorted(grouped(kind, contributions, values), key=lambda one: -abs(one.contribution))
-    speaking = [one for one in ranked if one.contribution > 0] or ranked
-    shown = [
-        {
-            "feature": one.feature,
-            "text": words(kind, one.feature, one.value),
-            "value": one.value,
-            "contribution": one.contribution,
-        }
-        for one in speaking[:MOST_SHOWN]
-    ]
+    shares = found.rows[row]
+    ranked = detectors.reasons(kind, answered.names, answered.rows[place].values, shares, MOST_SHOWN)
+    shown = [asdict(reason) for reason in ranked]
+    contributions = dict(zip(answered.names, shares, strict=True))
     return Reasons(shown, UNITS.get(found.unit, found.unit or None), contributions, found.expected[row])

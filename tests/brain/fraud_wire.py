@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 NAMES = {
-    "card": ("amount", "known_before", "amount_before"),
-    "network": ("src_bytes", "failed_logins"),
-    "crypto": ("sent_transactions", "age_minutes"),
+    "card": ("amount", "customer_count_10m", "customer_amount_1h", "terminal_risk_30d"),
+    "network": ("src_bytes", "num_failed_logins"),
+    "crypto": ("sent_tnx", "received_tnx"),
 }
-"""`known_before` counts the events of `recent`, `amount_before` sums them up."""
+"""The count counts the events of `recent` whatever their time, and the amount sums them up."""
 
 ATTACKS = ("normal", "dos", "probe")
 
@@ -115,7 +115,8 @@ def features(kind: str, record: dict) -> list[float | None]:
     """One row in the order of `NAMES`."""
     if kind == "card":
         before = [event for event in record["recent"] if event["type"] == "transaction"]
-        return [record["amount_minor"] / 100, float(len(before)), sum(one["amount_minor"] for one in before) / 100]
+        total = sum(one["amount_minor"] for one in before) / 100
+        return [record["amount_minor"] / 100, float(len(before)), total, 0.0]
     values = [value for value in record.values() if isinstance(value, int | float)]
     return [float(values[0]) if values else None, float(values[1]) if len(values) > 1 else 0.0]
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Place = tuple[str | int, ...]
 
 _DIGEST_CHARACTERS = 12
-_MODELS = frozenset({"Condition", "Alternatives", "str", "list[constrained-str]", "list[str]", "int", "float"})
+_MODELS = ("Condition", "Alternatives", "str", "int", "float", "list[", "function-")
+"""How the names begin that pydantic puts into places for the alternatives it tried."""
+
 _LONGEST_TEXT = 1_000_000
 
 
@@ -85,7 +87,8 @@ def _refuse_repeats(node: yaml.Node, source: str) -> None:
 
 
 def _refusal(error: ValidationError, root: yaml.Node, source: str) -> RuleSetError:
-    found = max(error.errors(include_url=False), key=lambda one: len(_place(one, root)))
+    told = [one for one in error.errors(include_url=False) if _is_meant(one["loc"], root)] or error.errors()
+    found = max(told, key=lambda one: len(_place(one, root)))
     place = _place(found, root)
     where = "/".join(map(str, place)) or "the rule set"
     message = found["msg"].removeprefix("Value error, ")
@@ -93,11 +96,22 @@ def _refusal(error: ValidationError, root: yaml.Node, source: str) -> RuleSetErr
         message = f"there is no such key{_allowed(place)}"
     elif found["type"] == "missing":
         message = "is missing"
-    elif place and place[-1] == "between" and found["type"] == "string_type":
+    elif "between" in place and found["type"] == "string_type":
         message = f"write the times in quotes, such as ['22:00', '05:00']; received {found['input']!r}"
     elif found["type"] not in ("value_error", "missing"):
         message += f"; received {found['input']!r}"
     return RuleSetError(source, _line(root, place), f"{where}: {message}")
+
+
+def _is_meant(location: Place, root: yaml.Node) -> bool:
+    """Whether an error is about what was written: pydantic also tells why a condition is no `any`, and the reverse."""
+    node: yaml.Node | None = root
+    for number, part in enumerate(location):
+        if part == "when" and number + 2 < len(location):
+            written = _child(_child(node, part), location[number + 1])
+            return (location[number + 2] == "Alternatives") == (_child(written, "any") is not None)
+        node = _child(node, part)
+    return True
 
 
 def _place(found: "ErrorDetails", root: yaml.Node) -> Place:
@@ -106,7 +120,7 @@ def _place(found: "ErrorDetails", root: yaml.Node) -> Place:
     node: yaml.Node | None = root
     for part in found["loc"]:
         inner = _child(node, part)
-        if inner is None and str(part) in _MODELS:
+        if inner is None and str(part).startswith(_MODELS):
             continue
         kept.append(part)
         node = inner
