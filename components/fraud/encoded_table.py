@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
 
     from components.fraud.detectors import Detector
@@ -40,9 +41,9 @@ def check_columns(source: Path, frame: "pd.DataFrame", wanted: Sequence[str]) ->
 
 def write_encoded(
     detector: "Detector",
-    keys: Mapping[str, Sequence[str]],
+    keys: Mapping[str, "Sequence[str] | pd.Series[Any]"],
     features: "Float32Array",
-    fraud: Sequence[bool],
+    fraud: "npt.ArrayLike",
     output: Path,
 ) -> TableReport:
     """Write `row_id`, `group` and further text columns, a float32 column a feature and `fraud` as Parquet.

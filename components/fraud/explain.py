@@ -19,7 +19,7 @@ Float32Array = npt.NDArray[np.float32]
 
 Explain = Callable[[Float32Array], tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 
-UNITS: dict[str, Literal["log odds", "probability"]] = {"xgboost": "log odds", "random_forest": "probability"}
+UNITS: dict[str, Literal["log_odds", "probability"]] = {"xgboost": "log_odds", "random_forest": "probability"}
 """What a learner's contributions add up to: `contribution_unit`."""
 
 

@@ -46,7 +46,7 @@ class Boosted:
     """A booster, cut after its best round."""
 
     booster: "xgboost.Booster"
-    unit: Unit = "log odds"
+    unit: Unit = "log_odds"
 
     @cached_property
     def trees(self) -> Trees:

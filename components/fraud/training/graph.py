@@ -99,7 +99,7 @@ def build_graph(
 
 def _margin(graph: _Graph, fitted: Fitted) -> str:
     """Log odds [N, 1]; adds output `score`."""
-    if fitted.unit == "log odds":
+    if fitted.unit == "log_odds":
         margin = graph.trees(fitted.trees, INPUT, mean=False)
         graph.flat(graph.add("Sigmoid", margin), SCORE)
         return margin
@@ -116,7 +116,7 @@ def _classes(graph: _Graph, classes: ClassModel, probability: str) -> int:
     normal = graph.add("Sub", graph.constant(1.0), probability)
     attacks = graph.add("Mul", shares, probability)
     graph.add("Concat", normal, attacks, name=CLASS_PROBABILITIES, axis=1)
-    return 1 + classes.trees.value.shape[1]
+    return 1 + int(classes.trees.value.shape[1])
 
 
 def _anomaly(graph: _Graph, anomaly: Anomaly) -> None:

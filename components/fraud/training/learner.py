@@ -23,7 +23,7 @@ Settings = Mapping[str, float | int]
 Learner = Literal["xgboost", "random_forest"]
 LEARNERS: tuple[Learner, ...] = ("xgboost", "random_forest")
 
-Unit = Literal["log odds", "probability"]
+Unit = Literal["log_odds", "probability"]
 
 
 class Fitted(Protocol):

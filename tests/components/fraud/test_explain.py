@@ -27,7 +27,7 @@ def test_expected_and_contributions_add_up_to_the_uncalibrated_score(learner: Le
     added, expected = explainer.contributions(rows)
     assert added.shape == rows.shape
     assert (added.dtype, expected.dtype) == (np.float32, np.float32)
-    wanted = fitted.margin(rows) if explainer.unit == "log odds" else fitted.score(rows)
+    wanted = fitted.margin(rows) if explainer.unit == "log_odds" else fitted.score(rows)
     np.testing.assert_allclose(expected + added.sum(axis=1), wanted, atol=2e-6 if learner == "random_forest" else 2e-5)
     assert explainer.unit == fitted.unit
     assert np.abs(added).mean(axis=0).argmax() == 2
