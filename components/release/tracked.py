@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.pipeline_run import annotate_pipeline_run, close_pipeline_run, keep_file, step_run
+from components.pipeline_run import (
+    CHAMPION_BUNDLE,
+    MLFLOW_RUN,
+    annotate_pipeline_run,
+    close_pipeline_run,
+    keep_file,
+    step_run,
+)
 from components.release.champion import ChampionInfo
 from components.step_run import step_process
 from runtime.registry import CHAMPION
@@ -15,9 +22,7 @@ if TYPE_CHECKING:
     from components.release.gate import GateDecision
 
 CHAMPION_FILE = "champion.json"
-CHAMPION_BUNDLE = "bundle"
 CANDIDATES = "candidates"
-MLFLOW_RUN = "mlflow_run.json"
 
 
 class ValidationFailedError(RuntimeError):
