@@ -98,7 +98,7 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         "login": settings.login_rate_limit,
         "analyze": settings.fraud.rate_limit,
     }
-    return Services(
+    services = Services(
         settings=settings,
         keys=keys,
         sessions=sessions,
@@ -108,10 +108,11 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         limiter=RateLimiter(limits, settings.redis_url.get_secret_value()),
         http=http,
         predictors={name: predictor(name, str(url)) for name, url in settings.crypto_predictors.items()},
-        fraud=build_desk(settings.fraud, guarded),
+        fraud=build_desk(settings.fraud, guarded, http=http, registry=registry, stopping=lambda: services.draining),
         mlflow=upstream("MLflow", settings.resolved_mlflow_url),
         registry=registry,
     )
+    return services
 
 
 @asynccontextmanager

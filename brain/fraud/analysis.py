@@ -1,6 +1,6 @@
 """The way of a case: recent events, score, rules, reasons, one commit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from brain.deadline import Deadline
@@ -46,6 +46,7 @@ class Analyst:
         alerts: When to raise one.
         shadow: What is asked besides, without a say.
         explain_seconds: Longest wait for reasons.
+        on_alert: Called once alerts are in the log.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Analyst:
         shadow: Shadow,
         *,
         explain_seconds: float,
+        on_alert: Callable[[], None] = lambda: None,
     ) -> None:
         self.predictor = predictor
         self.ledger = ledger
@@ -66,6 +68,7 @@ class Analyst:
         self.alerts = alerts
         self.shadow = shadow
         self.explain_seconds = explain_seconds
+        self._on_alert = on_alert
 
     async def analyze(self, case: Case, deadline: Deadline) -> dict[str, object]:
         """Decide a case and record the decision, or give back the one that was recorded before.
@@ -86,6 +89,7 @@ class Analyst:
                 continue
             except (DuplicateEventError, KeyReusedError) as error:
                 return repeated(case, error.existing[0])
+            self.committed([event])
             return answer_of(logged)
         detail = (
             f"the customer or the terminal of {case.transaction_id!r} had new events during {MOST_TRIES} tries; "
@@ -93,10 +97,15 @@ class Analyst:
         )
         raise Problem(503, detail=detail, headers={"Retry-After": "1"})
 
+    def committed(self, events: Sequence[NewEvent]) -> None:
+        """Tell whoever waits for alerts that there are some."""
+        if any(event.alert is not None for event in events):
+            self._on_alert()
+
     def look(self, log: DecisionLog, case: Case) -> Context:
         """Read what the log holds of a case; blocking."""
         existing = log.find_key(case.caller, case.idempotency_key) if case.idempotency_key else None
-        existing = existing or log.find_event(case.stream, case.transaction_id)
+        existing = existing or (log.find_event(case.stream, case.transaction_id) if case.named else None)
         if existing is not None:
             return Context(existing)
         if not case.keys:

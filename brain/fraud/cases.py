@@ -93,6 +93,8 @@ class Case:
     caller: str
     idempotency_key: str | None
     digest: str
+    named: bool
+    """Whether the caller gave the id."""
 
     @property
     def stream(self) -> str:
@@ -136,11 +138,15 @@ def read_case(document: Mapping[str, object], *, caller: str, idempotency_key: s
             caller,
             idempotency_key,
             digest,
+            request.transaction_id is not None,
         )
     _check_record(request.kind, request.record)
     fields = {**request.record, "occurred_at": occurred_at}
     body = {"record": request.record}
-    return Case(request.kind, given, occurred_at, (), fields, body, request.explain, caller, idempotency_key, digest)
+    named = request.transaction_id is not None
+    return Case(
+        request.kind, given, occurred_at, (), fields, body, request.explain, caller, idempotency_key, digest, named
+    )
 
 
 def request_digest(purpose: str, document: Mapping[str, object]) -> str:

@@ -6,10 +6,17 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+from prometheus_client import CollectorRegistry, Counter
+
 from brain.clients.kserve import KServeClient
 from brain.clients.upstream import Upstream
 from brain.fraud.analysis import Analyst
+from brain.fraud.batch import Batch
+from brain.fraud.bell import Bell
+from brain.fraud.courier import Courier
 from brain.fraud.decision import AlertPolicy
+from brain.fraud.feed import AlertFeed
 from brain.fraud.ledger import Ledger
 from brain.fraud.mirror import CURSOR, Mirror
 from brain.fraud.predictor import FraudPredictor
@@ -35,11 +42,15 @@ class FraudDesk:
     ledger: Ledger
     mirror: Mirror
     analyst: Analyst
+    batch: Batch
+    bell: Bell
+    courier: Courier
+    feed: AlertFeed
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run what has to run beside requests; close the log at the end."""
-        tasks = [asyncio.create_task(self._pulse())]
+        tasks = [asyncio.create_task(self._pulse()), asyncio.create_task(self.courier.run())]
         try:
             yield
         finally:
@@ -67,12 +78,22 @@ class FraudDesk:
                 log.rule_sets.put(digest(rules.text), rules.text)
 
 
-def build_desk(settings: FraudSettings, upstream: Callable[[str, str], Upstream]) -> FraudDesk:
+def build_desk(
+    settings: FraudSettings,
+    upstream: Callable[[str, str], Upstream],
+    *,
+    http: httpx.AsyncClient,
+    registry: CollectorRegistry,
+    stopping: Callable[[], bool],
+) -> FraudDesk:
     """Wire the parts together; nothing is asked or opened yet.
 
     Args:
         settings: Where everything is.
         upstream: Makes a service's client from its name and address.
+        http: Sends alerts to their receivers.
+        registry: Where metrics live.
+        stopping: Whether the process is about to end.
 
     Raises:
         RuleSetError: A rule set that is named cannot be used; the message has the line.
@@ -85,6 +106,7 @@ def build_desk(settings: FraudSettings, upstream: Callable[[str, str], Upstream]
     rules = default_rules() if settings.rules_path is None else _read(settings.rules_path)
     shadow_rules = None if settings.shadow_rules_path is None else _read(settings.shadow_rules_path)
     ledger = Ledger(lambda: _open_log(settings), threads=settings.database_threads, waiting=settings.database_waiting)
+    bell = Bell()
     mirror = Mirror(settings.recent_limit, settings.mirror_grace_seconds)
     analyst = Analyst(
         predictor,
@@ -94,8 +116,22 @@ def build_desk(settings: FraudSettings, upstream: Callable[[str, str], Upstream]
         AlertPolicy(settings.alert_on, tuple(settings.webhooks)),
         Shadow(challenger, shadow_rules, settings.shadow_seconds),
         explain_seconds=settings.explain_seconds,
+        on_alert=bell.ring,
     )
-    return FraudDesk(settings, predictor, ledger, mirror, analyst)
+    outcomes = Counter(
+        "brain_fraud_deliveries", "Attempts to deliver alerts.", ("target", "outcome"), registry=registry
+    )
+    return FraudDesk(
+        settings,
+        predictor,
+        ledger,
+        mirror,
+        analyst,
+        Batch(analyst, settings.batch_chunk_rows),
+        bell,
+        Courier(ledger, http, settings, bell, outcomes),
+        AlertFeed(ledger, bell, settings.heartbeat_seconds, stopping, settings.most_streams),
+    )
 
 
 def _open_log(settings: FraudSettings) -> DecisionLog:

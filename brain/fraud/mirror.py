@@ -33,22 +33,27 @@ class Mirror:
         self._lock = threading.Lock()
         self._seen: deque[tuple[float, int]] = deque()
 
-    def recent(self, log: DecisionLog, stream: str, keys: Sequence[EntityKey]) -> tuple[Sequence[LoggedEvent], int]:
+    def recent(
+        self, log: DecisionLog, stream: str, keys: Sequence[EntityKey], most: int | None = None
+    ) -> tuple[Sequence[LoggedEvent], int]:
         """Events of any of the keys that a state may lack, ascending, and the sequence up to which they are known.
+
+        `most` stands in for the limit where many cases are asked for together.
 
         Raises:
             Problem: 503 where they are more than can be sent along.
         """
+        limit = self._limit if most is None else most
         after = self.settled(log.cursor(CURSOR))
         found: list[LoggedEvent] = []
         while True:
             last = found[-1].sequence if found else after
             page = log.recent(stream, keys, last, _PAGE)
             found += page
-            if len(found) > self._limit:
+            if len(found) > limit:
                 detail = (
                     f"the feature store lags {len(found)} or more events of this customer or terminal behind, and at "
-                    f"most {self._limit} can be sent along; nothing was recorded, try again when it has caught up"
+                    f"most {limit} can be sent along; nothing was recorded, try again when it has caught up"
                 )
                 raise Problem(503, detail=detail, headers={"Retry-After": "5"})
             if len(page) < _PAGE:

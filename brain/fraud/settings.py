@@ -90,13 +90,16 @@ class FraudSettings(BaseSettings):
     heartbeat_seconds: float = Field(default=15.0, gt=0)
     """How often a quiet stream of alerts says that it lives."""
 
+    most_streams: int = Field(default=64, ge=1)
+    """Streams of alerts at a time."""
+
     batch_body_limit_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     """Largest body of a batch; every other route keeps the gateway's limit."""
 
     batch_seconds: float = Field(default=120.0, gt=0, le=600)
     """Deadline of a batch."""
 
-    batch_chunk_rows: int = Field(default=500, ge=1, le=1000)
+    batch_chunk_rows: int = Field(default=250, ge=1, le=1000)
     """Rows of a batch that are scored and committed together."""
 
     drift_decisions: int = Field(default=2000, ge=50, le=100_000)
