@@ -37,10 +37,10 @@ from feature_repo.fraud import (
 DIGEST_KEY = b"feature_digest"
 """Key in the file's schema metadata under which the digest of its definitions stands."""
 
-PARTITION_ROWS = 500_000
+PARTITION_ROWS = 250_000
 """Rows of one partition on average; an entity with more rows than that still lies in one."""
 
-CHUNK_ROWS = 250_000
+CHUNK_ROWS = 125_000
 """Rows that are put together and written at a time."""
 
 EntityKind: TypeAlias = Literal["customer", "terminal"]
