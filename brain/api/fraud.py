@@ -12,6 +12,7 @@ from brain.api.problem_model import problems
 from brain.deadline import Deadline
 from brain.fraud.cases import CardRequest, RecordRequest, read_case
 from brain.fraud.decision import full_answer_of
+from brain.fraud.drift import DriftReport
 from brain.fraud.lookup import decision_with_label
 from brain.json_body import JsonRoute
 from brain.security.principal import require
@@ -71,6 +72,13 @@ async def decision(decision_id: str, request: Request) -> Response:
     require(request, "predict")
     event, label = await services_of(request).fraud.ledger.run(lambda log: decision_with_label(log, decision_id))
     return answered(full_answer_of(event, label))
+
+
+@router.get("/drift", summary="Has the input moved from the training data?", responses=problems(401, 403, 429, 503))
+async def drift(request: Request) -> DriftReport:
+    """Population stability indices of every input and of the score, for each model over its last decisions."""
+    require(request, "predict")
+    return await services_of(request).fraud.drift.report()
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -16,6 +16,7 @@ from brain.fraud.batch import Batch
 from brain.fraud.bell import Bell
 from brain.fraud.courier import Courier
 from brain.fraud.decision import AlertPolicy
+from brain.fraud.drift import DriftBoard
 from brain.fraud.feed import AlertFeed
 from brain.fraud.ledger import Ledger
 from brain.fraud.mirror import CURSOR, Mirror
@@ -46,11 +47,12 @@ class FraudDesk:
     bell: Bell
     courier: Courier
     feed: AlertFeed
+    drift: DriftBoard
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run what has to run beside requests; close the log at the end."""
-        tasks = [asyncio.create_task(self._pulse()), asyncio.create_task(self.courier.run())]
+        tasks = [asyncio.create_task(work) for work in (self._pulse(), self.courier.run(), self.drift.run())]
         try:
             yield
         finally:
@@ -131,6 +133,7 @@ def build_desk(
         bell,
         Courier(ledger, http, settings, bell, outcomes),
         AlertFeed(ledger, bell, settings.heartbeat_seconds, stopping, settings.most_streams),
+        DriftBoard(predictor, ledger, settings, registry),
     )
 
 

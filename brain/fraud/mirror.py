@@ -5,10 +5,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from feature_repo.names import CARD_CURSOR
 from runtime.decision_log import DecisionLog, EntityKey, LoggedEvent
 from runtime.problems import Problem
 
-CURSOR = "fraud-features"
+CURSOR = CARD_CURSOR
 """The feature writer's cursor in the log."""
 
 _PAGE = 500

@@ -59,7 +59,7 @@ class FraudWire:
             "feature_names": list(NAMES[kind]),
             "feature_digest": "0123456789ab",
             "detector": kind,
-            "scores": self.reference,
+            "reference": self.reference,
         }
         return {"name": f"fraud-{kind}", "versions": [self.version], "platform": "onnx", "properties": properties}
 
