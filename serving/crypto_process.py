@@ -1,6 +1,5 @@
 """Puts the crypto predictor's process together."""
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from feature_repo.online import Window, WindowReader
 from runtime.registry.factory import open_registry
 from serving.batcher import ModelThread
 from serving.crypto_load import CryptoFamily
+from serving.late import Late
 from serving.lookup import WindowLookup
 from serving.metrics import PredictorMetrics
 from serving.settings import PredictorSettings
@@ -20,16 +20,11 @@ class LateReader:
     """Makes the real reader at the first read, in the thread that reads: importing Feast takes seconds of CPU."""
 
     def __init__(self, make: Callable[[], WindowReader]) -> None:
-        self._make = make
-        self._reader: WindowReader | None = None
-        self._lock = threading.Lock()
+        self._reader = Late(make)
 
     def read(self, unique_ids: Sequence[str]) -> list[Window | None]:
         """The latest window of each series, None where the store has none."""
-        with self._lock:
-            if self._reader is None:
-                self._reader = self._make()
-        return self._reader.read(unique_ids)
+        return self._reader().read(unique_ids)
 
 
 def serve() -> None:
