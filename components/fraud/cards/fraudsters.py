@@ -30,36 +30,34 @@ TESTS_A_PAYMENT = 0.00015
 
 
 class _Episodes:
-    """Who is under attack from when until when, one episode each at a time."""
+    """Who is under attack from when until when; as many at any time as the share says, one episode each at a time."""
 
     def __init__(self, size: int, share: float, days: tuple[float, float]) -> None:
         self._days = days
-        self._an_hour = share * size / (np.mean(days) * 24)
-        self._at_start = share * size
+        self._under_way = max(1, round(share * size))
         self.starts = np.zeros(size, dtype=np.int64)
         self.ends = np.zeros(size, dtype=np.int64)
         self.strength = np.zeros(size)
 
     def begin(self, rng: np.random.Generator, start_us: int, hours: int, first: bool) -> None:
-        """Draw the episodes that begin within some hours; the first time also those that are under way."""
-        new = rng.integers(0, len(self.starts), rng.poisson(self._an_hour * hours))
-        self._set(rng, new, start_us + rng.integers(0, hours * HOUR_US, len(new)))
+        """Draw episodes for those that have ended; they begin within some hours, at first also some time before."""
+        free = np.flatnonzero(self.ends <= start_us)
+        missing = self._under_way - (len(self.starts) - len(free))
+        if missing <= 0:
+            return
+        who = rng.choice(free, min(missing, len(free)), replace=False)
+        starts = start_us + rng.integers(0, hours * HOUR_US, len(who))
         if first:
-            running = rng.integers(0, len(self.starts), rng.poisson(self._at_start))
-            self._set(rng, running, start_us - (rng.random(len(running)) * self._days[0] * _DAY_US).astype(np.int64))
+            starts -= (rng.random(len(who)) * self._days[0] * _DAY_US).astype(np.int64)
+        self.starts[who] = starts
+        self.ends[who] = starts + (rng.uniform(*self._days, len(who)) * _DAY_US).astype(np.int64)
+        self.strength[who] = rng.uniform(0.5, 1.0, len(who))
 
     def hit(self, rng: np.random.Generator, who: Integers, at_us: Integers) -> NDArray[np.bool_]:
         """Which payments of `who` are frauds of an episode."""
         under_way = (self.starts[who] <= at_us) & (at_us < self.ends[who])
         hits: NDArray[np.bool_] = under_way & (rng.random(len(who)) < self.strength[who])
         return hits
-
-    def _set(self, rng: np.random.Generator, who: Integers, starts: Integers) -> None:
-        free = self.ends[who] <= starts
-        who, starts = who[free], starts[free]
-        self.starts[who] = starts
-        self.ends[who] = starts + (rng.uniform(*self._days, len(who)) * _DAY_US).astype(np.int64)
-        self.strength[who] = rng.uniform(0.5, 1.0, len(who))
 
 
 class Fraudsters:
