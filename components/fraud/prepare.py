@@ -76,8 +76,8 @@ def prepare_table(
 def _simulated(output: Path, rows: int, until: datetime, seed: int) -> Prepared:
     from components.fraud.cards.simulator import simulate
 
-    simulate(output, rows=rows, until=until, seed=seed)
-    return Prepared(f"simulator, seed {seed}", _rows(output))
+    made = simulate(output, end=until, rows=rows, seed=seed)
+    return Prepared(f"simulator, seed {seed}", made.rows)
 
 
 def _cards(source: Path, output: Path) -> Prepared:
