@@ -111,7 +111,7 @@ class FraudSettings(BaseSettings):
     drift_threshold: float = Field(default=0.25, gt=0)
     """Population stability index from which an input or the score has drifted."""
 
-    drift_seconds: float = Field(default=30.0, gt=0)
+    drift_seconds: float = Field(default=15.0, gt=0)
     """How often the comparison is made."""
 
     lag_limit: int = Field(default=2000, ge=1)
