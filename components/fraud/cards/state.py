@@ -196,8 +196,10 @@ def _add(table: Integers, bucket: int, sums: tuple[int, ...], largest: int | Non
     """The table with values added to a bucket, which is made where it is missing."""
     place = int(np.searchsorted(table[0], bucket))
     if place == table.shape[1] or table[0, place] != bucket:
-        table = np.insert(table, place, 0, axis=1)
-        table[0, place] = bucket
+        wider = np.zeros((table.shape[0], table.shape[1] + 1), dtype=np.int64)
+        wider[:, :place], wider[:, place + 1 :] = table[:, :place], table[:, place:]
+        wider[0, place] = bucket
+        table = wider
     table[1 : len(sums) + 1, place] += sums
     if largest is not None:
         table[-1, place] = max(table[-1, place], largest)
