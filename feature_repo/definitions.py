@@ -1,6 +1,7 @@
 """The entity, views and services of the current definitions, over the sources of a profile."""
 
 from datetime import timedelta
+from typing import TypeAlias
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, RepoConfig, ValueType
 from feast.data_format import ParquetFormat
@@ -12,7 +13,7 @@ from feature_repo.crypto import BAR_SECONDS, FEATURES
 from feature_repo.names import ASOF_STORE
 from feature_repo.store import FeatureStoreConfigError, offline_location, state_folder
 
-Definition = Entity | FeatureView | FeatureService
+Definition: TypeAlias = Entity | FeatureView | FeatureService
 
 
 def definitions(config: RepoConfig) -> list[Definition]:

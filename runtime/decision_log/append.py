@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
-from typing import cast
 
 from sqlalchemy import Connection, Insert, Select, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -33,11 +32,12 @@ def check_batch(new: Sequence[NewEvent]) -> None:
     streams = {event.stream for event in new}
     if len(streams) > 1:
         raise ValueError(f"a commit holds events of one stream, received {sorted(streams)}; commit each on its own")
-    for what, names in (
-        ("event id", [event.event_id for event in new]),
-        ("idempotency key", [(event.caller, event.idempotency_key) for event in new if event.idempotency_key]),
-        ("decision id", [event.decision.get("id") for event in new if event.decision is not None]),
-    ):
+    named: dict[str, list[object]] = {
+        "event id": [event.event_id for event in new],
+        "idempotency key": [(event.caller, event.idempotency_key) for event in new if event.idempotency_key],
+        "decision id": [event.decision.get("id") for event in new if event.decision is not None],
+    }
+    for what, names in named.items():
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"{what} {twice!r} stands in one commit twice; send its second event with the next commit")
@@ -66,7 +66,7 @@ def _answered(connection: Connection, new: Sequence[NewEvent], now_us: int) -> d
     )
     found: dict[int, LoggedEvent] = {}
     for caller, group in groupby(keyed, key=itemgetter(0)):
-        places = {cast(str, key): place for _, key, place in group}
+        places = {key: place for _, key, place in group}
         parameters = {
             "caller": caller,
             "since_us": now_us - KEY_LIFETIME_US,

@@ -30,11 +30,20 @@ class _Waiting(Generic[_T]):
         return self.answer  # type: ignore[return-value]
 
 
+class _SpoiltError(Exception):
+    """One of a group's commits cannot be made, and the transaction that they share is undone."""
+
+    def __init__(self, waiting: _Waiting[_T], error: Exception) -> None:
+        super().__init__(error)
+        self.waiting = waiting
+        self.error = error
+
+
 class GroupCommit(Generic[_T]):
     """While one thread commits, those that come meanwhile line up, and the first of them commits for all.
 
-    A refusal of one is its own: it is made before anything is written. Anything else that goes wrong undoes the common
-    transaction, and each is then committed alone, so that nobody is answered before its own rows are safe.
+    A refusal of one is its own: it is made before anything is written. Where writing one goes wrong otherwise, the
+    common transaction is undone and the others are committed without it. Where the database itself fails, all fail.
     """
 
     def __init__(self, database: Database) -> None:
@@ -50,7 +59,11 @@ class GroupCommit(Generic[_T]):
             self._queue.append(mine)
             follows, self._led = self._led, True
         if follows:
-            mine.woken.wait()
+            try:
+                mine.woken.wait()
+            except BaseException:
+                self._leave(mine)
+                raise
         if not mine.ended:
             self._lead()
         return mine.result()
@@ -62,26 +75,39 @@ class GroupCommit(Generic[_T]):
             self._commit(group)
         finally:
             with self._mutex:
-                self._led = bool(self._queue)
-                if self._led:
-                    self._queue[0].woken.set()
+                self._pass_on()
             for one in group:
                 one.ended = True
                 one.woken.set()
 
+    def _leave(self, mine: _Waiting[_T]) -> None:
+        """Step out of the line; whose turn it was, hands it on."""
+        with self._mutex:
+            if mine in self._queue:
+                self._queue.remove(mine)
+                if mine.woken.is_set():
+                    self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._led = bool(self._queue)
+        if self._led:
+            self._queue[0].woken.set()
+
     def _commit(self, group: list[_Waiting[_T]]) -> None:
-        try:
-            self._together(group)
-        except Exception as error:  # noqa: BLE001 - it is raised again in the thread whose commit it belongs to
-            if len(group) == 1:
-                group[0].error = error
-                return
-            for one in group:
-                self._commit([one])
-        except BaseException:
-            for one in group:
-                one.error = InterruptedError("the thread that committed for this one was interrupted; commit again")
-            raise
+        while group:
+            try:
+                self._together(group)
+            except _SpoiltError as spoilt:
+                spoilt.waiting.error = spoilt.error
+                group = [one for one in group if one is not spoilt.waiting]
+            except Exception as error:  # noqa: BLE001 - it is raised again in the threads whose commits these are
+                return _end(group, error)
+            except BaseException:
+                _end(group, InterruptedError("the thread that committed for this one was interrupted; commit again"))
+                raise
+            else:
+                return None
+        return None
 
     def _together(self, group: list[_Waiting[_T]]) -> None:
         with self._database.writing() as connection:
@@ -90,3 +116,10 @@ class GroupCommit(Generic[_T]):
                     one.answer, one.error = one.work(connection), None
                 except CommitRefusedError as error:
                     one.error = error
+                except Exception as error:
+                    raise _SpoiltError(one, error) from error
+
+
+def _end(group: list[_Waiting[_T]], error: Exception) -> None:
+    for one in group:
+        one.error = error

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy.sql.elements import BindParameter
 
 from runtime.decision_log.append import KEY_LIFETIME_US, append, check_batch, events_by_key
 from runtime.decision_log.cursors import SqlCursors
@@ -139,7 +140,7 @@ class SqlDecisionLog:
 
 _OF_STREAM = events.c.stream == bindparam("stream")
 _AFTER = events.c.sequence > bindparam("after")
-_PAGE = bindparam("limit")
+_PAGE: BindParameter[int] = bindparam("limit")
 
 _EVENT_BY_ID = whole_events().where(_OF_STREAM, events.c.event_id == bindparam("event_id"))
 _EVENT_BY_DECISION = whole_events().where(decisions.c.decision_id == bindparam("decision_id"))

@@ -1,5 +1,6 @@
 """The loop: read the log after the cursor, fold, write the states, move the cursor."""
 
+import math
 import threading
 import time
 
@@ -10,6 +11,8 @@ from feature_repo.fraud_online import CardStatesMissingError, FeastCardStates, S
 from feature_repo.writer_lock import WriterBusyError, writing
 from runtime.decision_log import DecisionLog
 from runtime.logs import get_logger
+
+_TIDY_SECONDS = 3600.0
 
 _log = get_logger(__name__)
 
@@ -45,7 +48,8 @@ class _Follower:
         self._settings = settings
         self._profile = profile
         self._states: FeastCardStates | None = None
-        self._touched_at = 0.0
+        self._touched_at = -math.inf
+        self._tidied_at = -math.inf
 
     def follow(self, stop: threading.Event) -> int:
         from sqlalchemy.exc import SQLAlchemyError
@@ -72,6 +76,7 @@ class _Follower:
             self._states = open_states(self._profile, self._settings.lock_seconds)
         if not self._log.read(CARD_STREAM, self._log.cursor(names.card_digest_cursor()), 1):
             self._give_sign_of_life()
+            self._tidy()
             return 0
         with writing(self._states.store, "follow the decision log", self._settings.lock_seconds):
             return fold_batch(self._log, self._states, self._settings.batch_events)
@@ -80,6 +85,12 @@ class _Follower:
         if time.monotonic() - self._touched_at >= self._settings.heartbeat_seconds:
             move_cursors(self._log, self._log.cursor(names.card_digest_cursor()))
             self._touched_at = time.monotonic()
+
+    def _tidy(self) -> None:
+        """The one process that always runs beside the log also forgets the keys that have run out."""
+        if time.monotonic() - self._tidied_at >= _TIDY_SECONDS:
+            self._log.forget_keys()
+            self._tidied_at = time.monotonic()
 
 
 def fold_batch(log: DecisionLog, states: FeastCardStates, most: int) -> int:

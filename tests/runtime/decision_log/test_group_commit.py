@@ -74,6 +74,22 @@ def test_what_goes_wrong_for_one_leaves_the_others_whole(log: SqlDecisionLog, ev
     assert [one.event_id for one in log.read("cards", 0, 10)] == ["t1", "t2", "t5"]
 
 
+def test_a_database_that_fails_fails_all_who_wait_and_serves_those_who_come_later(
+    log: SqlDecisionLog, event: MakeEvent
+) -> None:
+    failing = [True]
+
+    def fail(_connection: object) -> None:
+        if failing[0]:
+            raise OSError("no space left on device")
+
+    sqlalchemy_event.listen(log._database.engine, "commit", fail)
+    with pytest.raises(OSError, match="no space"):
+        log.commit([event("t1")])
+    failing[0] = False
+    assert log.commit([event("t1")])[0].sequence == 1
+
+
 def test_hundreds_of_threads_lose_and_repeat_nothing(tmp_path: Path, event: MakeEvent) -> None:
     log = SqlDecisionLog(f"sqlite:///{tmp_path / 'decisions.db'}")
     with ThreadPoolExecutor(40) as pool:
