@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from components.fraud.cards.partitions import Partition
-from components.fraud.cards.state import EntityState
+from components.fraud.cards.state import EntityState, Table
 from components.fraud.cards.table import counts_from_us
 from components.fraud.cards.totals import NEVER, Integers
 from feature_repo.fraud import AMOUNT_CAP_MINOR, HOUR_US, MINUTE_US
@@ -66,6 +66,6 @@ class _Table:
         self._rows = np.array(rows)
         self._edges = np.searchsorted(entity[starts], owners)
 
-    def of(self, index: int) -> Integers:
+    def of(self, index: int) -> Table:
         """The table of one entity."""
-        return self._rows[:, self._edges[index] : self._edges[index + 1]]
+        return tuple(self._rows[:, self._edges[index] : self._edges[index + 1]].tolist())

@@ -1,14 +1,18 @@
 """What one customer or one terminal has done so far, in buckets: the fold over its events and the features from it."""
 
 import struct
-from typing import Final
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.fraud.cards.derive import customer_block, row_block, terminal_block
 from components.fraud.cards.events import Event, Label, Transaction
-from components.fraud.cards.totals import NEVER, Integers, WindowTotals
+from components.fraud.cards.totals import NEVER, WindowTotals
 from feature_repo.fraud import (
     AMOUNT_CAP_MINOR,
     HOUR_US,
@@ -20,15 +24,16 @@ from feature_repo.fraud import (
     SHORT_WINDOWS,
 )
 
+Table: TypeAlias = tuple[list[int], ...]
+"""Columns of equal length: buckets ascending, then what each holds. Lists, since most states hold few buckets."""
+
 LAYOUT_VERSION: Final = 1
 _HEADER: Final = struct.Struct("<BqqIII")
-_HOURS: Final = ("<i4", "<i4", "<i8", "<i8", "<i4")
-_PAIRS: Final = ("<i4", "<i4", "<i8")
+_HOURS: Final = "iiqqi"
+_PAIRS: Final = "iiq"
 
-_LONG: Final = np.array(tuple(LONG_WINDOWS.values()), dtype=np.int64)
-_SHORT_EDGES: Final = np.array([1, *(1 - length for length in SHORT_WINDOWS.values())], dtype=np.int64)
-_LONG_EDGES: Final = np.concatenate([[1], 1 - _LONG, [-LABEL_DELAY_HOURS], -LABEL_DELAY_HOURS - _LONG])
-_FRAUD_EDGES: Final = np.concatenate([[0], -_LONG])
+_SHORT: Final = tuple(SHORT_WINDOWS.values())
+_LONG: Final = tuple(LONG_WINDOWS.values())
 
 
 class StateError(ValueError):
@@ -46,9 +51,7 @@ class EntityState:
 
     __slots__ = ("_frauds", "_hours", "_minutes", "last_sequence", "newest_us")
 
-    def __init__(
-        self, hours: Integers, minutes: Integers, frauds: Integers, newest_us: int, last_sequence: int
-    ) -> None:
+    def __init__(self, hours: Table, minutes: Table, frauds: Table, newest_us: int, last_sequence: int) -> None:
         self._hours, self._minutes, self._frauds = hours, minutes, frauds
         self.newest_us = newest_us
         """Event time of the newest transaction, `NEVER` where there is none."""
@@ -58,11 +61,11 @@ class EntityState:
     @classmethod
     def empty(cls) -> "EntityState":
         """The state before any event."""
-        tables = (np.empty((rows, 0), dtype=np.int64) for rows in (len(_HOURS), len(_PAIRS), len(_PAIRS)))
-        return cls(*tables, newest_us=NEVER, last_sequence=-1)
+        hours, minutes, frauds = (tuple([] for _ in types) for types in (_HOURS, _PAIRS, _PAIRS))
+        return cls(hours, minutes, frauds, newest_us=NEVER, last_sequence=-1)
 
     @classmethod
-    def of(cls, hours: Integers, minutes: Integers, frauds: Integers, newest_us: int) -> "EntityState":
+    def of(cls, hours: Table, minutes: Table, frauds: Table, newest_us: int) -> "EntityState":
         """A state of whole tables, cut to what a fold would have kept."""
         state = cls(hours, minutes, frauds, newest_us, -1)
         state._drop_old()
@@ -82,33 +85,41 @@ class EntityState:
                 "materialise the states again"
             )
         _, last_sequence, newest_us, *counts = _HEADER.unpack_from(data)
-        offset, tables = _HEADER.size, []
-        for types, count in zip((_HOURS, _PAIRS, _PAIRS), counts, strict=True):
-            table = np.empty((len(types), count), dtype=np.int64)
-            for row, kind in enumerate(types):
-                stop = offset + count * np.dtype(kind).itemsize
-                if stop > len(data):
-                    raise StateError(f"an entity state is cut short: {stop} bytes are announced, {len(data)} are there")
-                table[row] = np.frombuffer(data, kind, count, offset)
-                offset = stop
-            tables.append(table)
+        sizes = [
+            count * struct.calcsize(kind)
+            for types, count in zip((_HOURS, _PAIRS, _PAIRS), counts, strict=True)
+            for kind in types
+        ]
+        if len(data) != _HEADER.size + sum(sizes):
+            raise StateError(
+                f"an entity state is cut short or too long: its header announces {_HEADER.size + sum(sizes)} bytes, "
+                f"{len(data)} are there; materialise the states again"
+            )
+        offset, columns = _HEADER.size, []
+        for kind, size in zip(_HOURS + _PAIRS + _PAIRS, sizes, strict=True):
+            columns.append(_little_endian(array(kind, data[offset : offset + size])).tolist())
+            offset += size
+        first, second = len(_HOURS), len(_HOURS) + len(_PAIRS)
+        tables = (tuple(columns[:first]), tuple(columns[first:second]), tuple(columns[second:]))
         return cls(*tables, newest_us=newest_us, last_sequence=last_sequence)
 
     def encode(self) -> bytes:
-        """Layout 1, little endian: version, last sequence, newest time, three lengths, then each table row by row."""
-        tables = ((self._hours, _HOURS), (self._minutes, _PAIRS), (self._frauds, _PAIRS))
-        counts = (table.shape[1] for table, _ in tables)
-        header = _HEADER.pack(LAYOUT_VERSION, self.last_sequence, self.newest_us, *counts)
-        rows = (table[row].astype(kind).tobytes() for table, types in tables for row, kind in enumerate(types))
-        return b"".join((header, *rows))
+        """Layout 1, little endian: version, last sequence, newest time, three lengths, then each table by column."""
+        tables = (self._hours, self._minutes, self._frauds)
+        header = _HEADER.pack(LAYOUT_VERSION, self.last_sequence, self.newest_us, *(len(table[0]) for table in tables))
+        columns = (column for table in tables for column in table)
+        kinds = _HOURS + _PAIRS + _PAIRS
+        parts = (_little_endian(array(kind, column)).tobytes() for kind, column in zip(kinds, columns, strict=True))
+        return b"".join((header, *parts))
 
     def add_transaction(self, occurred_us: int, amount_minor: int, sequence: int | None) -> None:
         """Count a transaction in the buckets of its own time; one not newer than `last_sequence` is skipped."""
         if not self._is_news(sequence):
             return
         amount = min(amount_minor, AMOUNT_CAP_MINOR)
-        self._hours = _add(self._hours, occurred_us // HOUR_US, (1, amount, amount * amount), amount)
-        self._minutes = _add(self._minutes, occurred_us // MINUTE_US, (1, amount))
+        place = _add(self._hours, occurred_us // HOUR_US, (1, amount, amount * amount))
+        self._hours[4][place] = max(self._hours[4][place], amount)
+        _add(self._minutes, occurred_us // MINUTE_US, (1, amount))
         self.newest_us = max(self.newest_us, occurred_us)
         self._drop_old()
 
@@ -116,36 +127,30 @@ class EntityState:
         """Count a fraud from `label_us` on; a genuine transaction matures by itself and changes no total."""
         if not self._is_news(sequence) or not fraud:
             return
-        self._frauds = _add(self._frauds, label_us // HOUR_US, (1, min(amount_minor, AMOUNT_CAP_MINOR)))
+        _add(self._frauds, label_us // HOUR_US, (1, min(amount_minor, AMOUNT_CAP_MINOR)))
         self._drop_old()
 
     def totals(self, at_us: int) -> WindowTotals:
         """What the windows hold at a moment, as arrays of one row."""
-        hour, size = at_us // HOUR_US, len(_LONG)
-        hour_edges = np.searchsorted(self._hours[0], hour + _LONG_EDGES)
-        fraud_edges = np.searchsorted(self._frauds[0], hour + _FRAUD_EDGES)
-        long = _sums(self._hours[:4], hour_edges)
-        short = _sums(self._minutes, np.searchsorted(self._minutes[0], at_us // MINUTE_US + _SHORT_EDGES))
-        frauds = _sums(self._frauds, fraud_edges)
-        recent, ripe = long[:, :1] - long[:, 1 : size + 1], long[:, size + 1 : size + 2] - long[:, size + 2 :]
-        short, known = short[:, :1] - short[:, 1:], frauds[:, :1] - frauds[:, 1:]
-        largest = [self._hours[4, start : hour_edges[0]].max(initial=0) for start in hour_edges[1 : size + 1]]
-        some = fraud_edges[0] > fraud_edges[-1]
-        return WindowTotals(
-            short_count=short[:1],
-            short_amount=short[1:2],
-            count=recent[:1],
-            amount=recent[1:2],
-            squares=recent[2:3],
-            largest=np.array([largest], dtype=np.int64),
-            matured=ripe[:1],
-            matured_amount=ripe[1:2],
-            frauds=known[:1],
-            fraud_amount=known[1:2],
-            first_fraud_hours=np.array([hour - self._frauds[0, fraud_edges[-1]] if some else NEVER]),
-            last_fraud_hours=np.array([hour - self._frauds[0, fraud_edges[0] - 1] if some else NEVER]),
-            wait_us=np.array([NEVER if self.newest_us == NEVER else max(0, at_us - self.newest_us)]),
+        hour, minute = at_us // HOUR_US, at_us // MINUTE_US
+        recent = _edges(self._hours[0], hour + 1, _LONG)
+        ripe = _edges(self._hours[0], hour - LABEL_DELAY_HOURS, _LONG)
+        known = _edges(self._frauds[0], hour, _LONG)
+        short = _edges(self._minutes[0], minute + 1, _SHORT)
+        rows = (
+            *(_sums(column, recent) for column in self._hours[1:4]),
+            [max(self._hours[4][start : recent[0]], default=0) for start in recent[1:]],
+            *(_sums(column, ripe) for column in self._hours[1:3]),
+            *(_sums(column, known) for column in self._frauds[1:]),
         )
+        long = np.array(rows, dtype=np.int64)[:, None, :]
+        brief = np.array([_sums(column, short) for column in self._minutes[1:]], dtype=np.int64)[:, None, :]
+        first, last = (NEVER, NEVER)
+        if known[0] > known[-1]:
+            first, last = hour - self._frauds[0][known[-1]], hour - self._frauds[0][known[0] - 1]
+        wait = NEVER if self.newest_us == NEVER else max(0, at_us - self.newest_us)
+        alone = np.array([[first], [last], [wait]], dtype=np.int64)
+        return WindowTotals(*brief, *long, *alone)
 
     def _is_news(self, sequence: int | None) -> bool:
         if sequence is None:
@@ -158,12 +163,12 @@ class EntityState:
     def _drop_old(self) -> None:
         """A fraud counts at the latest a label's delay after its label came, so the clock stands at least there."""
         clock = self.newest_us // HOUR_US if self.newest_us != NEVER else NEVER
-        if self._frauds.shape[1]:
-            clock = max(clock, int(self._frauds[0, -1]) - LABEL_DELAY_HOURS)
-        self._frauds = _from(self._frauds, clock - LONGEST_HOURS)
-        self._hours = _from(self._hours, clock - LONGEST_HOURS - LABEL_DELAY_HOURS)
+        if self._frauds[0]:
+            clock = max(clock, self._frauds[0][-1] - LABEL_DELAY_HOURS)
+        _cut(self._frauds, clock - LONGEST_HOURS)
+        _cut(self._hours, clock - LONGEST_HOURS - LABEL_DELAY_HOURS)
         if self.newest_us != NEVER:
-            self._minutes = _from(self._minutes, self.newest_us // MINUTE_US - LONGEST_MINUTES + 1)
+            _cut(self._minutes, self.newest_us // MINUTE_US - LONGEST_MINUTES + 1)
 
 
 def card_features(transaction: Transaction, customer: EntityState, terminal: EntityState) -> NDArray[np.float32]:
@@ -192,29 +197,43 @@ def apply(event: Event, customer: EntityState | None, terminal: EntityState | No
             state.add_transaction(event.occurred_us, event.amount_minor, event.sequence)
 
 
-def _add(table: Integers, bucket: int, sums: tuple[int, ...], largest: int | None = None) -> Integers:
-    """The table with values added to a bucket, which is made where it is missing."""
-    place = int(np.searchsorted(table[0], bucket))
-    if place == table.shape[1] or table[0, place] != bucket:
-        wider = np.zeros((table.shape[0], table.shape[1] + 1), dtype=np.int64)
-        wider[:, :place], wider[:, place + 1 :] = table[:, :place], table[:, place:]
-        wider[0, place] = bucket
-        table = wider
-    table[1 : len(sums) + 1, place] += sums
-    if largest is not None:
-        table[-1, place] = max(table[-1, place], largest)
-    return table
+def _add(table: Table, bucket: int, values: Sequence[int]) -> int:
+    """Add values to a bucket, which is made where it is missing; return its place."""
+    buckets = table[0]
+    place = bisect_left(buckets, bucket)
+    if place == len(buckets) or buckets[place] != bucket:
+        buckets.insert(place, bucket)
+        for column in table[1:]:
+            column.insert(place, 0)
+    for column, value in zip(table[1:], values, strict=False):
+        column[place] += value
+    return place
 
 
-def _from(table: Integers, bucket: int) -> Integers:
-    if not table.shape[1] or table[0, 0] >= bucket:
-        return table
-    return table[:, np.searchsorted(table[0], bucket) :]
+def _cut(table: Table, bucket: int) -> None:
+    """Drop what lies before a bucket."""
+    if table[0] and table[0][0] < bucket:
+        place = bisect_left(table[0], bucket)
+        for column in table:
+            del column[:place]
 
 
-def _sums(table: Integers, edges: Integers) -> Integers:
-    """Sums `[rows - 1, edges]` of the columns before each edge."""
-    prefix = np.zeros((table.shape[0] - 1, table.shape[1] + 1), dtype=np.int64)
-    np.cumsum(table[1:], axis=1, out=prefix[:, 1:])
-    sums: Integers = prefix[:, edges]
+def _edges(buckets: Sequence[int], stop: int, lengths: Iterable[int]) -> list[int]:
+    """Where the windows before `stop` end, and where each of them begins."""
+    return [bisect_left(buckets, stop), *(bisect_left(buckets, stop - length) for length in lengths)]
+
+
+def _sums(column: Sequence[int], edges: Sequence[int]) -> list[int]:
+    """Sum from each beginning to the end; windows grow, so each one adds to the one before it."""
+    sums, total, stop = [], 0, edges[0]
+    for start in edges[1:]:
+        total += sum(column[start:stop])
+        sums.append(total)
+        stop = start
     return sums
+
+
+def _little_endian(values: "array[int]") -> "array[int]":
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
