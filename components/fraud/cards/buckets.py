@@ -35,8 +35,8 @@ def partition_states(part: Partition, at_us: int) -> Iterator[tuple[str, EntityS
     last = np.searchsorted(entity, owners)
     for index, name in enumerate(part.names):
         if last[index + 1] > last[index]:
-            tables = (table.of(index) for table in (hours, minutes, known_frauds))
-            yield name, EntityState.of(*tables, newest_us=int(at[last[index + 1] - 1]))
+            newest = int(at[last[index + 1] - 1])
+            yield name, EntityState.of(hours.of(index), minutes.of(index), known_frauds.of(index), newest)
 
 
 def _by_entity_and_bucket(rows: Integers, entity: Integers, bucket: Integers) -> tuple[Integers, Integers]:

@@ -61,8 +61,7 @@ class EntityState:
     @classmethod
     def empty(cls) -> "EntityState":
         """The state before any event."""
-        hours, minutes, frauds = (tuple([] for _ in types) for types in (_HOURS, _PAIRS, _PAIRS))
-        return cls(hours, minutes, frauds, newest_us=NEVER, last_sequence=-1)
+        return cls(_columns(_HOURS), _columns(_PAIRS), _columns(_PAIRS), newest_us=NEVER, last_sequence=-1)
 
     @classmethod
     def of(cls, hours: Table, minutes: Table, frauds: Table, newest_us: int) -> "EntityState":
@@ -179,7 +178,8 @@ def card_features(transaction: Transaction, customer: EntityState, terminal: Ent
         customer_block(customer.totals(transaction.occurred_us), amount),
         terminal_block(terminal.totals(transaction.occurred_us), amount),
     )
-    return np.concatenate(blocks, axis=1)[0]
+    features: NDArray[np.float32] = np.concatenate(blocks, axis=1)[0]
+    return features
 
 
 def apply(event: Event, customer: EntityState | None, terminal: EntityState | None) -> None:
@@ -195,6 +195,10 @@ def apply(event: Event, customer: EntityState | None, terminal: EntityState | No
             state.add_label(event.counts_from_us, event.amount_minor, event.fraud, event.sequence)
         else:
             state.add_transaction(event.occurred_us, event.amount_minor, event.sequence)
+
+
+def _columns(types: str) -> Table:
+    return tuple([] for _ in types)
 
 
 def _add(table: Table, bucket: int, values: Sequence[int]) -> int:
