@@ -32,11 +32,14 @@ MODEL = "forest.npz"
 SMALLEST = 1e-6
 """Probabilities are kept this far from 0 and 1 before their log odds are taken; the exported graph does the same."""
 
+MAX_ROWS_A_TREE = 50_000
+"""A tree is grown on a bootstrap sample of at most so many rows; the forest sees all of them, a tree has no need to."""
+
 DEFAULTS: Settings = {
     "n_estimators": 100,
     "max_depth": 12,
     "min_samples_leaf": 10,
-    "max_features": 0.4,
+    "max_features": 0.2,
     "max_samples": 0.7,
     "weight_power": 0.25,
 }
@@ -91,7 +94,8 @@ def fit(
 
     chosen = dict(settings)
     weights = fraud_weights(fraud, float(chosen.pop("weight_power")))
-    model = RandomForestClassifier(**chosen, random_state=seed, n_jobs=threads())
+    rows = max(1, min(round(float(chosen.pop("max_samples")) * len(features)), MAX_ROWS_A_TREE))
+    model = RandomForestClassifier(**chosen, max_samples=rows, random_state=seed, n_jobs=threads())
     model.fit(features, fraud, sample_weight=weights)
     model.set_params(n_jobs=1)
     return Forest(model)
@@ -103,7 +107,7 @@ def suggest(trial: "optuna.Trial") -> Settings:
         "n_estimators": int(DEFAULTS["n_estimators"]),
         "max_depth": trial.suggest_int("max_depth", 6, 14),
         "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 60, log=True),
-        "max_features": trial.suggest_float("max_features", 0.15, 0.8),
+        "max_features": trial.suggest_float("max_features", 0.1, 0.5),
         "max_samples": trial.suggest_float("max_samples", 0.3, 0.95),
         "weight_power": trial.suggest_float("weight_power", 0.0, 0.8),
     }

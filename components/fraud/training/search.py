@@ -9,7 +9,7 @@ import numpy as np
 from components.fraud.training.learner import Recipe, Settings
 from components.fraud.training.rows import Rows
 
-SEARCH_ROWS = 120_000
+SEARCH_ROWS = 60_000
 """Trials are fitted on at most so many training rows; the model that is kept is fitted on all of them."""
 
 

@@ -9,6 +9,7 @@ from components.fraud.detectors import DETECTORS
 from components.fraud.network.fields import ATTACK_CLASSES, CLASS_OF_ATTACK
 from components.fraud.network.fields import FIELDS as NETWORK_FIELDS
 from components.fraud.raw_fields import FieldError
+from feature_repo.fraud import CARD_FEATURES
 
 NETWORK, CRYPTO = DETECTORS["network"], DETECTORS["crypto"]
 
@@ -104,6 +105,28 @@ def test_every_feature_has_words() -> None:
                 said = detector.words(name, value)
                 assert said
                 assert "{" not in said
+
+
+def test_card_features_are_said_with_their_windows() -> None:
+    card = DETECTORS["card"]
+    assert card.words("customer_count_10m", 3) == "3 transactions of the customer within 10 minutes"
+    assert card.words("terminal_frauds_1d", 1) == "1 fraud at the terminal became known within a day"
+    assert card.words("terminal_risk_7d", 0.25) == "25 % of the terminal's labels of 7 days are frauds"
+    assert card.words("amount_over_customer_mean_30d", 5.25) == "amount is 5.25 times the customer's mean of 30 days"
+    assert card.words("terminal_last_fraud_hours", -1) == "no recent fraud at the terminal is known"
+    assert card.words("night", 1) == "at night: yes"
+    assert card.feature_digest
+    descriptions = {feature.name: feature.description for feature in CARD_FEATURES}
+    for name in card.feature_names:
+        said = card.words(name, 2.0)
+        assert "{" not in said
+        assert not said.startswith(descriptions[name]), f"{name} has no words of its own"
+
+
+def test_a_card_transaction_is_not_encoded_without_its_states() -> None:
+    with pytest.raises(FieldError, match="states of their customers and terminals"):
+        DETECTORS["card"].encode([{}])
+    assert [p.field for p in DETECTORS["card"].check({"customer_id": "C1", "terminal_id": "M1"})] == ["amount_minor"]
 
 
 def test_reasons_sum_the_columns_of_a_category_and_name_the_one_that_is_there() -> None:

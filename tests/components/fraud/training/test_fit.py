@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
-from components.fraud.costs import COSTS, decide, decision_costs
+from components.fraud.costs import COSTS, Costs, decide, decision_costs
 from components.fraud.detectors import DETECTORS
 from components.fraud.explain import Explainer
 from components.fraud.splits import Split, card_split, grouped_split
@@ -17,6 +17,9 @@ from components.fraud.training.rows import load_rows
 from components.fraud.training.verify import Graph
 from components.release.candidate import make_bundle, read_candidate
 from components.release.smoke import smoke_score
+
+BALANCED = Costs(missed_minor=5_000, review_minor=1_000, declined_share=0.0, declined_minor=4_000)
+"""No constant decision is nearly best, so that a model that tells fraud must save money on a few hundred rows."""
 
 
 def split_of(detector: str, table: Path) -> Split:
@@ -35,7 +38,7 @@ def test_a_candidate_tells_fraud_and_can_be_released_and_explained(
     split = split_of(detector, table)
     lines: list[TrialReport] = []
     folder = tmp_path / "candidate"
-    costs = COSTS[detector]
+    costs = COSTS["card"] if detector == "card" else BALANCED
     report = fit_candidate(
         table,
         folder,
@@ -66,7 +69,7 @@ def test_a_candidate_tells_fraud_and_can_be_released_and_explained(
     naive = min(
         decision_costs(np.full(len(gate), code), gate.fraud, gate.amount_minor, costs).mean() for code in range(3)
     )
-    assert decision_costs(decision, gate.fraud, gate.amount_minor, costs).mean() < 1.1 * naive
+    assert decision_costs(decision, gate.fraud, gate.amount_minor, costs).mean() < 0.95 * naive
 
     scores = json.loads((folder / "scores.json").read_text())
     assert set(scores["inputs"]) == set(DETECTORS[detector].feature_names)
