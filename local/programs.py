@@ -45,7 +45,7 @@ def programs(local: LocalSettings, runtime: RuntimeSettings) -> tuple[Program, .
     features = Program(
         name="fraud-features",
         title="Fraud features",
-        command=(sys.executable, "-m", "components.fraud", "write-features"),
+        command=(sys.executable, "-m", "components.fraud.feature_writer"),
     )
     gateway = Program(
         name="gateway",
