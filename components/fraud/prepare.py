@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.fraud.detectors import DETECTORS
 
-ROWS: Mapping[str, int] = {"quick": 300_000, "full": 2_000_000}
+ROWS: Mapping[str, int] = {"quick": 200_000, "full": 2_000_000}
 """Simulated transactions by profile."""
 
 HANDBOOK_COLUMN = "TX_DATETIME"
