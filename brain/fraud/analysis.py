@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from brain.deadline import Deadline
 from brain.fraud.cases import Case
+from brain.fraud.committer import Committer
 from brain.fraud.decision import AlertPolicy, answer_of, compose, judge
 from brain.fraud.ledger import Ledger
 from brain.fraud.mirror import Mirror
@@ -63,6 +64,7 @@ class Analyst:
     ) -> None:
         self.predictor = predictor
         self.ledger = ledger
+        self.committer = Committer(ledger)
         self.mirror = mirror
         self.rules = rules
         self.alerts = alerts
@@ -83,8 +85,7 @@ class Analyst:
                 return repeated(case, context.existing)
             event = await self._decide(case, context, deadline)
             try:
-                heads = dict.fromkeys(case.keys, context.head)
-                (logged,) = await self.ledger.run(lambda log: log.commit([event], heads))  # noqa: B023 - awaited here
+                logged = await self.committer.commit(event, dict.fromkeys(case.keys, context.head))
             except HeadMovedError:
                 continue
             except (DuplicateEventError, KeyReusedError) as error:

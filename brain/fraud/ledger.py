@@ -52,7 +52,7 @@ class Ledger:
         future.add_done_callback(self._done)
         return await future
 
-    def _done(self, _future: "asyncio.Future[object]") -> None:
+    def _done(self, _future: "asyncio.Future[_T]") -> None:
         self._held -= 1
 
     def _call(self, work: Callable[[DecisionLog], _T]) -> _T:

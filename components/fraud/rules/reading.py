@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from components.fraud.rules.document import CARD_FIELDS, Alternatives, Condition, RuleSetDocument
+from components.fraud.rules.document import CARD_FIELDS, Alternatives, Condition, Rule, RuleSetDocument
 from components.fraud.rules.errors import RuleSetError
 from components.fraud.rules.evaluation import RuleSet
 
@@ -150,13 +150,13 @@ def _line(root: yaml.Node, place: Iterable[str | int]) -> int:
     return line + 1
 
 
+_BY_DEPTH: dict[int, type[BaseModel]] = {0: RuleSetDocument, 1: Rule}
+"""Whose keys stand at a place, by how many lists it lies within."""
+
+
 def _allowed(place: Place) -> str:
     depth = sum(isinstance(part, int) for part in place)
-    models = {0: RuleSetDocument, 2: Condition, 3: Condition}
-    if depth == 1:
-        from components.fraud.rules.document import Rule as model
-    else:
-        model = models.get(depth, Alternatives)  # type: ignore[assignment]
+    model = _BY_DEPTH.get(depth, Condition)
     names = sorted(field.alias or name for name, field in model.model_fields.items())
     return f"; allowed are {', '.join(names)}"
 
@@ -170,11 +170,11 @@ def _check(document: RuleSetDocument, root: yaml.Node, source: str, features: Se
     uses_features = any(one.feature for rule in document.rules for one in rule.conditions())
     known = _card_features() if features is None and document.detector == "card" and uses_features else features
     for number, rule in enumerate(document.rules):
-        for place, condition in _conditions(rule.when, ("rules", number, "when")):
+        for where, condition in _conditions(rule.when, ("rules", number, "when")):
             problem = _unknown(condition, document, known)
             if problem:
                 key, message = problem
-                raise RuleSetError(source, _line(root, (*place, key)), f"rule {rule.id!r}: {message}")
+                raise RuleSetError(source, _line(root, (*where, key)), f"rule {rule.id!r}: {message}")
 
 
 def _conditions(when: Sequence[Condition | Alternatives], place: Place) -> Iterable[tuple[Place, Condition]]:
