@@ -130,11 +130,10 @@ def typical_row(bundle: Bundle) -> Rows:
     """FP32 `[F]`: the training mean of every feature."""
     statistics = _document(bundle, STATISTICS_FILE)
     try:
-        means = [statistics[name]["mean"] for name in bundle.manifest.feature_names]  # type: ignore[index]
-        row: Rows = np.array(means, np.float32)
+        means = [float(statistics[name]["mean"]) for name in bundle.manifest.feature_names]  # type: ignore[index]
     except (KeyError, TypeError, ValueError) as error:
         raise ModelRejectedError(f"{STATISTICS_FILE} does not hold the mean of every feature: {error!r}") from error
-    return row
+    return np.array(means, np.float32)
 
 
 def smoke(model: StackedModel, row: Rows, rows: int) -> Rows:
