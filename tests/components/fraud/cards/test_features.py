@@ -1,14 +1,25 @@
 """Every feature against its description, counted the long way."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from feature_repo.fraud import AMOUNT_CAP_MINOR, CARD_FEATURE_NAMES, HOUR_US, LABEL_DELAY_US, LONG_WINDOWS, MINUTE_US
+from feature_repo.fraud import (
+    AMOUNT_CAP_MINOR,
+    CARD_FEATURE_NAMES,
+    HOUR_US,
+    LABEL_DELAY_US,
+    LONG_WINDOWS,
+    MINUTE_US,
+    card_feature_digest,
+)
 from tests.components.fraud.cards.conftest import Row, stream
 
 FIRST_US = 1_767_225_600_000_000
+GOLDEN = 
+"""Digest of the definitions, and of the values that they give a fixed history."""
 
 
 def long_way(rows: Sequence[Row], index: int, name: str) -> float:
@@ -100,3 +111,16 @@ def test_each_feature_is_what_its_description_says(rows: list[Row]) -> None:
         slack = 0.02 if "deviation" in name or "score" in name else 1e-6
         np.testing.assert_allclose(found[:, column], wanted, rtol=slack, atol=slack, err_msg=name)
         assert len(set(found[:, column])) > 1, f"{name} never varies in this history"
+
+
+def test_a_digest_stands_for_the_same_values_on_every_machine() -> None:
+    """Where only the second differs, a formula changed under its name: raise `DEFINITION_VERSION`, then write both."""
+    rows, at = [], FIRST_US
+    for i in range(300):
+        at += i * i * 7919 % 61 * MINUTE_US + i * 104_729 % 23 * HOUR_US // 2
+        fraud = i * 31 % 11 < 2
+        rows.append(
+            Row(f"T{i:03}", at, "abc"[i * 17 % 3], "xy"[i * i % 2], i * 6_700_417 % 90_001, fraud, at + LABEL_DELAY_US)
+        )
+    values = hashlib.sha256(stream(rows)[0].astype("<f4").tobytes()).hexdigest()[:12]
+    assert (card_feature_digest(), values) == GOLDEN
