@@ -1,18 +1,17 @@
-"""One commit: what it must not break, and the rows that it adds."""
+"""Commits that share a transaction: what each must not break, and the rows that they add together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
-from operator import itemgetter
 
-from sqlalchemy import Connection, Insert, Select, bindparam, func, insert, select
+from sqlalchemy import Connection, Insert, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from runtime.decision_log.database import among, as_list
-from runtime.decision_log.errors import DuplicateEventError, HeadMovedError, KeyReusedError
+from runtime.decision_log.errors import CommitRefusedError
+from runtime.decision_log.known import Known
 from runtime.decision_log.layout import LaidOut
 from runtime.decision_log.port import EntityKey, LoggedEvent, NewEvent
-from runtime.decision_log.rows import AnySelect, entity, entity_key, whole_event, whole_events
+from runtime.decision_log.rows import entity
 from runtime.decision_log.schema import (
     alert_events,
     alerts,
@@ -23,92 +22,78 @@ from runtime.decision_log.schema import (
     idempotency_keys,
 )
 
-KEY_LIFETIME_US = 24 * 3600 * 1_000_000
-"""How long an idempotency key is kept."""
 
+@dataclass(eq=False)
+class Commit:
+    """One call of `DecisionLog.commit`, with its outcome once the transaction has ended well."""
 
-def check_batch(new: Sequence[NewEvent]) -> None:
-    """Raise `ValueError` unless the events can be one commit."""
-    streams = {event.stream for event in new}
-    if len(streams) > 1:
-        raise ValueError(f"a commit holds events of one stream, received {sorted(streams)}; commit each on its own")
-    named: dict[str, list[object]] = {
-        "event id": [event.event_id for event in new],
-        "idempotency key": [(event.caller, event.idempotency_key) for event in new if event.idempotency_key],
-        "decision id": [event.decision.get("id") for event in new if event.decision is not None],
-    }
-    for what, names in named.items():
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"{what} {twice!r} stands in one commit twice; send its second event with the next commit")
-    nameless = [event.event_id for event in new if event.decision is not None and not event.decision.get("id")]
-    if nameless:
-        raise ValueError(f"the decision about event {nameless[0]!r} has no `id`; give every decision one")
+    events: Sequence[NewEvent]
+    expected_head: Mapping[EntityKey, int]
+    answer: Sequence[LoggedEvent] = ()
+    error: Exception | None = None
 
-
-def append(
-    connection: Connection, new: Sequence[NewEvent], expected_head: Mapping[EntityKey, int] | None, now_us: int
-) -> list[LoggedEvent]:
-    """Append within a transaction that no other writer's overlaps; see `DecisionLog.commit`."""
-    answered = _answered(connection, new, now_us)
-    fresh = {place: event for place, event in enumerate(new) if place not in answered}
-    if fresh:
-        _refuse_duplicates(connection, fresh)
-        _refuse_moved(connection, new[0].stream, expected_head or {})
-        answered |= zip(fresh, _insert(connection, list(fresh.values()), now_us), strict=True)
-    return [answered[place] for place in range(len(new))]
-
-
-def _answered(connection: Connection, new: Sequence[NewEvent], now_us: int) -> dict[int, LoggedEvent]:
-    """What was committed with the same keys, by place in the commit."""
-    keyed = sorted(
-        (event.caller, event.idempotency_key, place) for place, event in enumerate(new) if event.idempotency_key
-    )
-    found: dict[int, LoggedEvent] = {}
-    for caller, group in groupby(keyed, key=itemgetter(0)):
-        places = {key: place for _, key, place in group}
-        parameters = {
-            "caller": caller,
-            "since_us": now_us - KEY_LIFETIME_US,
-            "keys": as_list(list(places), connection.dialect.name),
+    def check(self) -> None:
+        """Raise `ValueError` unless the events can be one commit, and the entities are named as they should be."""
+        for key in self.expected_head:
+            entity(key)
+        streams = {event.stream for event in self.events}
+        if len(streams) > 1:
+            raise ValueError(f"a commit holds events of one stream, received {sorted(streams)}; commit each on its own")
+        named: dict[str, list[object]] = {
+            "event id": [event.event_id for event in self.events],
+            "idempotency key": [
+                (event.caller, event.idempotency_key) for event in self.events if event.idempotency_key
+            ],
+            "decision id": [event.decision.get("id") for event in self.events if event.decision is not None],
         }
-        for row in connection.execute(events_by_key(connection.dialect.name), parameters):
-            found[places[row.idempotency_key]] = whole_event(row)
-    reused = {place: one for place, one in found.items() if one.request_digest != new[place].request_digest}
-    if reused:
-        raise KeyReusedError(reused)
-    return found
+        for what, names in named.items():
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise ValueError(f"{what} {twice!r} stands in one commit twice; send its second event with the next")
+        nameless = [
+            event.event_id for event in self.events if event.decision is not None and not event.decision.get("id")
+        ]
+        if nameless:
+            raise ValueError(f"the decision about event {nameless[0]!r} has no `id`; give every decision one")
 
 
-def _refuse_duplicates(connection: Connection, fresh: Mapping[int, NewEvent]) -> None:
-    places = {event.event_id: place for place, event in fresh.items()}
-    stream = next(iter(fresh.values())).stream
-    dialect = connection.dialect.name
-    found = connection.execute(_events_by_id(dialect), {"stream": stream, "ids": as_list(list(places), dialect)})
-    existing = {places[row.event_id]: whole_event(row) for row in found}
-    if existing:
-        raise DuplicateEventError(stream, existing)
+def append(connection: Connection, commits: Sequence[Commit], now_us: int) -> None:
+    """Append commits in their order, within a transaction that no other writer's overlaps.
 
+    Each sees those before it. One that is refused, or that cannot be laid out as rows, gets its error and adds nothing.
 
-def _refuse_moved(connection: Connection, stream: str, expected: Mapping[EntityKey, int]) -> None:
-    if not expected:
-        return
-    dialect = connection.dialect.name
-    parameters = {
-        "stream": stream,
-        "after": min(expected.values()),
-        "entities": as_list([entity(key) for key in expected], dialect),
-    }
-    heads = {entity_key(row.entity): row.head for row in connection.execute(_heads(dialect), parameters)}
-    moved = {key: head for key, head in heads.items() if head > expected[key]}
-    if moved:
-        raise HeadMovedError(moved)
-
-
-def _insert(connection: Connection, new: Sequence[NewEvent], now_us: int) -> list[LoggedEvent]:
-    first = connection.execute(_NEXT_SEQUENCE).scalar_one()
+    Args:
+        connection: In the transaction; what the commits get as their answer stands once it has ended well.
+        commits: Each gets its answer or its error.
+        now_us: When they are committed.
+    """
+    known = Known.read(connection, [(one.events, one.expected_head) for one in commits], now_us)
+    sequence = connection.execute(_NEXT_SEQUENCE).scalar_one()
     rows = LaidOut(now_us)
-    logged = [rows.add(event, first + place) for place, event in enumerate(new)]
+    for commit in commits:
+        own = LaidOut(now_us)
+        try:
+            commit.answer, commit.error = _lay_out(commit, known, own, sequence), None
+        except (CommitRefusedError, ValueError, TypeError) as error:
+            commit.error = error
+        else:
+            known.note(commit.events, commit.answer, sequence)
+            rows.extend(own)
+            sequence += len(own.events)
+    _insert(connection, rows)
+
+
+def _lay_out(commit: Commit, known: Known, rows: LaidOut, sequence: int) -> list[LoggedEvent]:
+    logged = known.answered(commit.events)
+    fresh = {place: event for place, event in enumerate(commit.events) if place not in logged}
+    if fresh:
+        known.refuse_duplicates(fresh)
+        known.refuse_moved(commit.events[0].stream, commit.expected_head)
+        logged |= {place: rows.add(event, sequence + number) for number, (place, event) in enumerate(fresh.items())}
+    return [logged[place] for place in range(len(commit.events))]
+
+
+def _insert(connection: Connection, rows: LaidOut) -> None:
     if rows.alert_events:
         number = connection.execute(NEXT_ALERT_NUMBER).scalar_one()
         rows.alert_events = [{**row, "number": number + place} for place, row in enumerate(rows.alert_events)]
@@ -123,40 +108,6 @@ def _insert(connection: Connection, new: Sequence[NewEvent], now_us: int) -> lis
     ):
         if added:
             connection.execute(statement, added)
-    return logged
-
-
-@cache
-def events_by_key(dialect: str) -> AnySelect:
-    """Whole events that were committed with one of `keys` by `caller` after `since_us`, with their key."""
-    return (
-        whole_events()
-        .add_columns(idempotency_keys.c.idempotency_key)
-        .join(idempotency_keys, idempotency_keys.c.sequence == events.c.sequence)
-        .where(
-            idempotency_keys.c.caller == bindparam("caller"),
-            among(idempotency_keys.c.idempotency_key, "keys", dialect),
-            idempotency_keys.c.created_at_us > bindparam("since_us"),
-        )
-    )
-
-
-@cache
-def _events_by_id(dialect: str) -> AnySelect:
-    return whole_events().where(events.c.stream == bindparam("stream"), among(events.c.event_id, "ids", dialect))
-
-
-@cache
-def _heads(dialect: str) -> "Select[tuple[str, int]]":
-    return (
-        select(event_keys.c.entity, func.max(event_keys.c.sequence).label("head"))
-        .where(
-            event_keys.c.stream == bindparam("stream"),
-            among(event_keys.c.entity, "entities", dialect),
-            event_keys.c.sequence > bindparam("after"),
-        )
-        .group_by(event_keys.c.entity)
-    )
 
 
 @cache

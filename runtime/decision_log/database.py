@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Text, any_, bindparam, cast, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 from runtime.database import open_engine
 from runtime.decision_log.schema import metadata
@@ -80,17 +80,26 @@ class Database:
 _ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 
 
-def among(column: ColumnElement[str], parameter: str, dialect: str) -> ColumnElement[bool]:
-    """`column` is one of a list that is given as one parameter, see `as_list`: no limit, one statement for all."""
+def listed(parameter: str, dialect: str) -> TableValuedAlias:
+    """A list that is given as one parameter, see `as_list`, as rows of one column `value`."""
     if dialect == "postgresql":
-        given: BindParameter[Sequence[str]] = bindparam(parameter, type_=ARRAY(Text))
-        return column == any_(cast(given, ARRAY(Text)))
-    each = func.json_each(bindparam(parameter, type_=Text)).table_valued("value")
-    return column.in_(select(each.c.value))
+        return func.unnest(_text_array(parameter)).table_valued("value").render_derived()
+    return func.json_each(bindparam(parameter, type_=Text)).table_valued("value")
+
+
+def among(column: ColumnElement[str], parameter: str, dialect: str) -> ColumnElement[bool]:
+    """`column` is one of a list that is given as one parameter: no limit, one statement for all lengths."""
+    if dialect == "postgresql":
+        return column == any_(_text_array(parameter))
+    return column.in_(select(listed(parameter, dialect).c.value))
+
+
+def _text_array(parameter: str) -> ColumnElement[Sequence[str]]:
+    return cast(bindparam(parameter, type_=ARRAY(Text)), ARRAY(Text))
 
 
 def as_list(values: Sequence[str], dialect: str) -> object:
-    """The value of a parameter of `among`."""
+    """The value of a parameter of `listed` or `among`."""
     if dialect == "postgresql":
         return list(values)
     return json.dumps(list(values))

@@ -13,7 +13,7 @@ _Rows = list[Mapping[str, object]]
 
 @dataclass
 class LaidOut:
-    """Rows of one commit by table, in the order of their sequences; alert events lack their number still."""
+    """Rows of commits by table, in the order of their sequences; alert events lack their number still."""
 
     now_us: int
     events: _Rows = field(default_factory=list)
@@ -67,6 +67,16 @@ class LaidOut:
             alert_id=None if event.alert is None else event.alert.id,
             subject_id=event.subject_id,
         )
+
+    def extend(self, other: "LaidOut") -> None:
+        """Put another commit's rows behind these."""
+        self.events += other.events
+        self.event_keys += other.event_keys
+        self.decisions += other.decisions
+        self.idempotency_keys += other.idempotency_keys
+        self.alerts += other.alerts
+        self.alert_events += other.alert_events
+        self.deliveries += other.deliveries
 
     def _add_decision(self, event: NewEvent, sequence: int) -> None:
         if event.decision is not None:

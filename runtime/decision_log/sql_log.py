@@ -6,10 +6,11 @@ from functools import cache
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.sql.elements import BindParameter
 
-from runtime.decision_log.append import KEY_LIFETIME_US, append, check_batch, events_by_key
+from runtime.decision_log.append import Commit
 from runtime.decision_log.cursors import SqlCursors
 from runtime.decision_log.database import Database, among, as_list, system_microseconds
 from runtime.decision_log.group_commit import GroupCommit
+from runtime.decision_log.known import KEY_LIFETIME_US, events_by_key
 from runtime.decision_log.port import CursorState, EntityKey, LabelledEvent, LoggedEvent, NewEvent
 from runtime.decision_log.rows import (
     AnySelect,
@@ -36,7 +37,7 @@ class SqlDecisionLog:
 
     def __init__(self, database_url: str, clock: Callable[[], int] = system_microseconds) -> None:
         self._database = Database(database_url, clock)
-        self._commits: GroupCommit[Sequence[LoggedEvent]] = GroupCommit(self._database)
+        self._commits = GroupCommit(self._database)
         self._cursors = SqlCursors(self._database)
         self.alerts = SqlAlerts(self._database)
         self.deliveries = SqlDeliveries(self._database)
@@ -80,10 +81,11 @@ class SqlDecisionLog:
         self, events: Sequence[NewEvent], expected_head: Mapping[EntityKey, int] | None = None
     ) -> Sequence[LoggedEvent]:
         """Append events of one stream in one transaction, all of them or none; see `DecisionLog.commit`."""
-        check_batch(events)
-        if not events:
-            return []
-        return self._commits.run(lambda connection: append(connection, events, expected_head, self._database.now()))
+        commit = Commit(events, expected_head or {})
+        commit.check()
+        if events:
+            self._commits.run(commit)
+        return list(commit.answer)
 
     def read(self, stream: str, after: int, limit: int) -> Sequence[LoggedEvent]:
         """Events of a stream after a sequence, ascending."""
