@@ -7,6 +7,7 @@ from brain.deadline import Deadline
 from brain.fraud.cases import Case
 from brain.fraud.committer import Committer
 from brain.fraud.decision import AlertPolicy, answer_of, compose, judge
+from brain.fraud.gatherer import Gatherer
 from brain.fraud.ledger import Ledger
 from brain.fraud.mirror import Mirror
 from brain.fraud.predictor import Answered, FraudPredictor
@@ -63,6 +64,7 @@ class Analyst:
         on_alert: Callable[[], None] = lambda: None,
     ) -> None:
         self.predictor = predictor
+        self.gatherer = Gatherer(predictor)
         self.ledger = ledger
         self.committer = Committer(ledger)
         self.mirror = mirror
@@ -117,7 +119,7 @@ class Analyst:
     async def _decide(self, case: Case, context: Context, deadline: Deadline) -> NewEvent:
         records = [record_of(case, [wire_event(one) for one in context.recent])]
         shadowing = self.shadow.begin(case.kind, records, deadline)
-        answered = await self.predictor.score(case.kind, records, deadline)
+        answered = await self.gatherer.score(case.kind, records[0], deadline)
         (event,) = await self.conclude([case], answered, records, deadline, head=context.head, shadowing=shadowing)
         return event
 

@@ -18,7 +18,7 @@ from feature_repo.fraud import (
 from tests.components.fraud.cards.conftest import Row, stream
 
 FIRST_US = 1_767_225_600_000_000
-GOLDEN = 
+GOLDEN = ("88d5233c9463", "5a2c4b02165f")
 """Digest of the definitions, and of the values that they give a fixed history."""
 
 
