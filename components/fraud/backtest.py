@@ -12,7 +12,7 @@ from components.fraud.backtest_rows import BacktestError, Cases
 from components.fraud.costs import DECISIONS, Costs, decide, decision_costs
 from components.fraud.detectors import DETECTORS
 from components.fraud.evaluation.contenders import MODEL, THRESHOLDS, ServedThresholds, onnx_probability, read_model
-from components.fraud.rules import RuleSet
+from components.fraud.rules import Decision, RuleSet
 from components.fraud.rules import decide as combine
 from feature_repo.fraud import CARD_FEATURE_NAMES
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from runtime.registry import ModelRegistry
 
 CHAMPION = "champion"
+
+WORDS: tuple[Decision, ...] = ("accept", "review", "decline")
+"""`DECISIONS` as the rules call them."""
 
 Codes = npt.NDArray[np.int8]
 
@@ -116,11 +119,8 @@ def policy_decisions(policy: Policy, cases: Cases) -> tuple[Codes, Codes]:
         features = dict(zip(CARD_FEATURE_NAMES, values.tolist(), strict=True))
         fired = policy.rules.evaluate(fields, features, float(probability[row]))
         if fired:
-            together[row] = DECISIONS.index(combine(_WORDS[int(own[row])], fired))
+            together[row] = DECISIONS.index(combine(WORDS[int(own[row])], fired))
     return own, together
-
-
-_WORDS = ("accept", "review", "decline")
 
 
 def _result(name: str, decision: Codes, cases: Cases, costs: Costs, by_rules: int) -> Result:

@@ -117,6 +117,16 @@ def score_histogram(winner: Scores, rows: ScoredRows) -> str:
     return svg_text(figure)
 
 
+def _thinned(x: "np.typing.NDArray[np.float64]", y: "np.typing.NDArray[np.float64]") -> "np.typing.NDArray[np.int64]":
+    """Points about evenly spaced along the curve, the ends included; by index the steep part would be lost."""
+    if len(x) <= MOST_POINTS:
+        return np.arange(len(x))
+    steps = [np.abs(np.diff(side)) / max(float(np.ptp(side)), np.finfo(np.float64).tiny) for side in (x, y)]
+    walked = np.concatenate([[0.0], np.cumsum(np.sum(steps, axis=0))])
+    wanted = np.searchsorted(walked, np.linspace(0.0, walked[-1], MOST_POINTS))
+    return np.unique(np.append(wanted, [0, len(x) - 1])).astype(np.int64)
+
+
 def _log_axis(axes: "Axes") -> None:
     axes.set_xscale("log")
     axes.set_xlim(LOWEST, 1.0)
@@ -135,7 +145,7 @@ def _line(
     marker: str = "",
 ) -> None:
     """A contender's curve, thinned to what a page can show."""
-    kept = np.unique(np.linspace(0, len(x) - 1, MOST_POINTS).astype(np.int64))
+    kept = _thinned(x, y)
     style = "-" if s.contender.kind == "candidate" else (0, (5, 2))
     axes.plot(
         np.asarray(x)[kept],

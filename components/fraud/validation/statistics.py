@@ -120,13 +120,16 @@ def transaction_frame(table: "pa.Table", clock: datetime) -> "pd.DataFrame":
     `age_seconds` before the clock, `step_seconds` after the row above, `label_delay_seconds` from the transaction to
     its label, `label_age_seconds` from the label to the clock, and `half_labelled`: one of truth and its time is there.
     """
-    frame = table.to_pandas(self_destruct=False)
-    occurred, known = frame["occurred_at"], frame["label_known_at"]
+    import pandas as pd
+
+    frame: pd.DataFrame = table.to_pandas()
+    second, now = pd.Timedelta(seconds=1), pd.Timestamp(clock)
+    occurred, known = pd.to_datetime(frame["occurred_at"], utc=True), pd.to_datetime(frame["label_known_at"], utc=True)
     return frame.assign(
-        age_seconds=(clock - occurred).dt.total_seconds(),
-        step_seconds=occurred.diff().dt.total_seconds(),
-        label_delay_seconds=(known - occurred).dt.total_seconds(),
-        label_age_seconds=(clock - known).dt.total_seconds(),
+        age_seconds=(now - occurred) / second,
+        step_seconds=occurred.diff() / second,
+        label_delay_seconds=(known - occurred) / second,
+        label_age_seconds=(now - known) / second,
         half_labelled=(frame["fraud"].isna() != known.isna()).astype("int8"),
     )
 
