@@ -49,6 +49,7 @@ class Analyst:
         shadow: What is asked besides, without a say.
         explain_seconds: Longest wait for reasons.
         on_alert: Called once alerts are in the log.
+        count: Told kind and decision of everything that was decided.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Analyst:
         *,
         explain_seconds: float,
         on_alert: Callable[[], None] = lambda: None,
+        count: Callable[[str, str], None] = lambda _kind, _decision: None,
     ) -> None:
         self.predictor = predictor
         self.gatherer = Gatherer(predictor)
@@ -73,6 +75,7 @@ class Analyst:
         self.shadow = shadow
         self.explain_seconds = explain_seconds
         self._on_alert = on_alert
+        self._count = count
 
     async def analyze(self, case: Case, deadline: Deadline) -> dict[str, object]:
         """Decide a case and record the decision, or give back the one that was recorded before.
@@ -101,7 +104,9 @@ class Analyst:
         raise Problem(503, detail=detail, headers={"Retry-After": "1"})
 
     def committed(self, events: Sequence[NewEvent]) -> None:
-        """Tell whoever waits for alerts that there are some."""
+        """Count what was decided, and tell whoever waits for alerts that there are some."""
+        for event in events:
+            self._count(event.stream.removeprefix("fraud-"), str((event.decision or {}).get("decision")))
         if any(event.alert is not None for event in events):
             self._on_alert()
 

@@ -108,6 +108,7 @@ def build_desk(
     rules = default_rules() if settings.rules_path is None else _read(settings.rules_path)
     shadow_rules = None if settings.shadow_rules_path is None else _read(settings.shadow_rules_path)
     ledger = Ledger(lambda: _open_log(settings), threads=settings.database_threads, waiting=settings.database_waiting)
+    decided = Counter("brain_fraud_decisions", "Cases decided.", ("kind", "decision"), registry=registry)
     bell = Bell()
     mirror = Mirror(settings.recent_limit, settings.mirror_grace_seconds)
     analyst = Analyst(
@@ -119,6 +120,7 @@ def build_desk(
         Shadow(challenger, shadow_rules, settings.shadow_seconds),
         explain_seconds=settings.explain_seconds,
         on_alert=bell.ring,
+        count=lambda kind, decision: decided.labels(kind, decision).inc(),
     )
     outcomes = Counter(
         "brain_fraud_deliveries", "Attempts to deliver alerts.", ("target", "outcome"), registry=registry

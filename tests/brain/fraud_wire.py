@@ -114,7 +114,7 @@ class FraudWire:
 def features(kind: str, record: dict) -> list[float | None]:
     """One row in the order of `NAMES`."""
     if kind == "card":
-        before = [event for event in record["recent"] if event["type"] == "transaction"]
+        before = [event for event in record.get("recent", ()) if event["type"] == "transaction"]
         total = sum(one["amount_minor"] for one in before) / 100
         return [record["amount_minor"] / 100, float(len(before)), total, 0.0]
     values = [value for value in record.values() if isinstance(value, int | float)]

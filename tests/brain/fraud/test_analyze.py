@@ -225,3 +225,11 @@ async def test_without_the_scope_nothing_is_decided(open_gateway: Any, predictor
     assert problem(await analyze(desk, {"X-API-Key": key}), 403)["scope"] == "predict"
     key = desk.create_key("predict")
     assert (await analyze(desk, {"X-API-Key": key})).status_code == 200
+
+
+async def test_decisions_are_counted_in_the_metrics(desk: Any) -> None:
+    for amount in (100, 100, 90_000):
+        await analyze(desk, amount_minor=amount)
+    metrics = (await desk.client.get("/metrics")).text
+    assert 'brain_fraud_decisions_total{decision="accept",kind="card"} 2.0' in metrics
+    assert 'brain_fraud_decisions_total{decision="decline",kind="card"} 1.0' in metrics
