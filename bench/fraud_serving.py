@@ -74,7 +74,7 @@ class Scene:
             "AIO_LOG_LEVEL": "ERROR",
             "AIO_MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
             "OMP_NUM_THREADS": "1",
-            "PREDICTOR_MODEL_VERSION": VERSION,
+            "PREDICTOR_CARD_VERSION": VERSION,
             "PREDICTOR_POLL_SECONDS": "5",
             **{f"PREDICTOR_{name.upper()}": str(value) for name, value in settings.items()},
         }

@@ -125,6 +125,7 @@ def fraud_detection(
                         inference_service=inference_service,
                         version=decided.outputs["version"],
                         reason=decided.outputs["reason"],
+                        registered_model=registered_model,
                     )
                     deployed.after(promoted).set_retry(2, backoff_duration="30s")
                     deployed.set_cpu_limit("1").set_memory_limit("1G")

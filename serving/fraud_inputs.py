@@ -34,8 +34,10 @@ class FeatureBounds:
 
     def check(self, rows: Rows) -> None:
         """Raise InvalidValueError naming the first value that cannot be."""
-        missing = np.isnan(rows)
-        good = np.where(missing, self._missable, (rows >= self._low) & (rows <= self._high) & np.isfinite(rows))
+        good = (rows >= self._low) & (rows <= self._high)  # false for NaN, and for infinity since both are finite
+        if good.all():
+            return
+        good |= np.isnan(rows) & self._missable
         if good.all():
             return
         row, column = np.argwhere(~good)[0]
@@ -51,10 +53,11 @@ class FeatureBounds:
 
 def _limits(name: str, field: RawField | None) -> tuple[float, float, bool]:
     """Least and greatest value of a feature and whether it may be missing; card features have no field of their own."""
+    most = float(np.finfo(np.float32).max)
     if field is None:
-        return (0.0 if name == "amount" else -np.inf), np.inf, False
-    high = 1.0 if field.kind in ("rate", "flag", "category") else np.inf
-    return (-np.inf if field.kind == "signed" else 0.0), high, not field.required
+        return (0.0 if name == "amount" else -most), most, False
+    high = 1.0 if field.kind in ("rate", "flag", "category") else most
+    return (-most if field.kind == "signed" else 0.0), high, not field.required
 
 
 def checked_features(tensor: Tensor, bounds: FeatureBounds) -> Rows:

@@ -29,7 +29,7 @@ class FraudSettings(ServerSettings):
     required: frozenset[Detector] = frozenset({"card"})
     """The process is ready as soon as these have a champion; the others answer 503 until they have one."""
 
-    model_version: str = ""
+    card_version: str = ""
     """Serve exactly this version of `fraud-card`; empty follows the champion alias."""
 
     network_version: str = ""
@@ -52,7 +52,7 @@ class FraudSettings(ServerSettings):
 
     def version(self, detector: Detector) -> str:
         """The version of a detector that is pinned, if any."""
-        pinned = {"card": self.model_version, "network": self.network_version, "crypto": self.crypto_version}
+        pinned = {"card": self.card_version, "network": self.network_version, "crypto": self.crypto_version}
         return pinned[detector]
 
     def copy_dir(self, model_name: str) -> Path:

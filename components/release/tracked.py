@@ -175,7 +175,9 @@ def promote(*, pipeline: str, run_id: str, registered_model: str, version: str, 
     return done.id
 
 
-def deploy(*, pipeline: str, run_id: str, inference_service: str, version: str, reason: str) -> str:
+def deploy(
+    *, pipeline: str, run_id: str, inference_service: str, version: str, reason: str, registered_model: str = ""
+) -> str:
     """Pin a version in `namespace/name` of an InferenceService; returns the version it was pinned to before."""
     from components.release.deploy import cluster_client, pin_version
     from components.release.errors import DeployError
@@ -184,7 +186,9 @@ def deploy(*, pipeline: str, run_id: str, inference_service: str, version: str, 
         namespace, separator, name = inference_service.partition("/")
         if not (namespace and separator and name):
             raise DeployError(f"an InferenceService is written namespace/name, got {inference_service!r}")
-        done = pin_version(cluster_client(), namespace=namespace, name=name, version=version, reason=reason)
+        done = pin_version(
+            cluster_client(), namespace=namespace, name=name, version=version, reason=reason, model=registered_model
+        )
         run.params({"inference_service": inference_service, "version": version, "previous": done.previous or "none"})
     return done.previous
 
