@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from components.fraud.cards.bucket_table import Table
 from components.fraud.cards.partitions import Partition
-from components.fraud.cards.state import EntityState, Table
+from components.fraud.cards.state import EntityState
 from components.fraud.cards.table import counts_from_us
 from components.fraud.cards.totals import NEVER, Integers
 from feature_repo.fraud import AMOUNT_CAP_MINOR, HOUR_US, MINUTE_US

@@ -27,6 +27,7 @@ DEFAULT_DAYS = 150
 _STEP_ROWS = 100_000
 """Rows that are drawn at a time, at least an hour of them."""
 
+_REPEATING = ["customer_id", "terminal_id", "currency", "pattern"]
 _DAY_HOURS = 24
 _FEWEST_CUSTOMERS = 20
 _LARGEST_MINOR = 500_000
@@ -89,9 +90,6 @@ def simulate(
     partial.replace(output)
     start = (end - timedelta(days=days)).astimezone(UTC)
     return SimulationReport(made, frauds, world.customers, world.terminals, start, end.astimezone(UTC))
-
-
-_REPEATING = ["customer_id", "terminal_id", "currency", "pattern"]
 
 
 def _payments(world: World, rng: np.random.Generator, end_us: int, days: int) -> Iterator[Payments]:

@@ -3,13 +3,12 @@
 import struct
 import sys
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.fraud.cards.bucket_table import Table, add, cut, edges, empty_table, sums
 from components.fraud.cards.derive import customer_block, row_block, terminal_block
 from components.fraud.cards.events import Event, Label, Transaction
 from components.fraud.cards.totals import NEVER, WindowTotals
@@ -23,9 +22,6 @@ from feature_repo.fraud import (
     MINUTE_US,
     SHORT_WINDOWS,
 )
-
-Table: TypeAlias = tuple[list[int], ...]
-"""Columns of equal length: buckets ascending, then what each holds. Lists, since most states hold few buckets."""
 
 LAYOUT_VERSION: Final = 1
 _HEADER: Final = struct.Struct("<BqqIII")
@@ -61,7 +57,13 @@ class EntityState:
     @classmethod
     def empty(cls) -> "EntityState":
         """The state before any event."""
-        return cls(_columns(_HOURS), _columns(_PAIRS), _columns(_PAIRS), newest_us=NEVER, last_sequence=-1)
+        return cls(
+            empty_table(len(_HOURS)),
+            empty_table(len(_PAIRS)),
+            empty_table(len(_PAIRS)),
+            newest_us=NEVER,
+            last_sequence=-1,
+        )
 
     @classmethod
     def of(cls, hours: Table, minutes: Table, frauds: Table, newest_us: int) -> "EntityState":
@@ -116,9 +118,9 @@ class EntityState:
         if not self._is_news(sequence):
             return
         amount = min(amount_minor, AMOUNT_CAP_MINOR)
-        place = _add(self._hours, occurred_us // HOUR_US, (1, amount, amount * amount))
+        place = add(self._hours, occurred_us // HOUR_US, (1, amount, amount * amount))
         self._hours[4][place] = max(self._hours[4][place], amount)
-        _add(self._minutes, occurred_us // MINUTE_US, (1, amount))
+        add(self._minutes, occurred_us // MINUTE_US, (1, amount))
         self.newest_us = max(self.newest_us, occurred_us)
         self._drop_old()
 
@@ -126,24 +128,24 @@ class EntityState:
         """Count a fraud from `label_us` on; a genuine transaction matures by itself and changes no total."""
         if not self._is_news(sequence) or not fraud:
             return
-        _add(self._frauds, label_us // HOUR_US, (1, min(amount_minor, AMOUNT_CAP_MINOR)))
+        add(self._frauds, label_us // HOUR_US, (1, min(amount_minor, AMOUNT_CAP_MINOR)))
         self._drop_old()
 
     def totals(self, at_us: int) -> WindowTotals:
         """What the windows hold at a moment, as arrays of one row."""
         hour, minute = at_us // HOUR_US, at_us // MINUTE_US
-        recent = _edges(self._hours[0], hour + 1, _LONG)
-        ripe = _edges(self._hours[0], hour - LABEL_DELAY_HOURS, _LONG)
-        known = _edges(self._frauds[0], hour, _LONG)
-        short = _edges(self._minutes[0], minute + 1, _SHORT)
+        recent = edges(self._hours[0], hour + 1, _LONG)
+        ripe = edges(self._hours[0], hour - LABEL_DELAY_HOURS, _LONG)
+        known = edges(self._frauds[0], hour, _LONG)
+        short = edges(self._minutes[0], minute + 1, _SHORT)
         rows = (
-            *(_sums(column, recent) for column in self._hours[1:4]),
+            *(sums(column, recent) for column in self._hours[1:4]),
             [max(self._hours[4][start : recent[0]], default=0) for start in recent[1:]],
-            *(_sums(column, ripe) for column in self._hours[1:3]),
-            *(_sums(column, known) for column in self._frauds[1:]),
+            *(sums(column, ripe) for column in self._hours[1:3]),
+            *(sums(column, known) for column in self._frauds[1:]),
         )
         long = np.array(rows, dtype=np.int64)[:, None, :]
-        brief = np.array([_sums(column, short) for column in self._minutes[1:]], dtype=np.int64)[:, None, :]
+        brief = np.array([sums(column, short) for column in self._minutes[1:]], dtype=np.int64)[:, None, :]
         first, last = (NEVER, NEVER)
         if known[0] > known[-1]:
             first, last = hour - self._frauds[0][known[-1]], hour - self._frauds[0][known[0] - 1]
@@ -164,10 +166,10 @@ class EntityState:
         clock = self.newest_us // HOUR_US if self.newest_us != NEVER else NEVER
         if self._frauds[0]:
             clock = max(clock, self._frauds[0][-1] - LABEL_DELAY_HOURS)
-        _cut(self._frauds, clock - LONGEST_HOURS)
-        _cut(self._hours, clock - LONGEST_HOURS - LABEL_DELAY_HOURS)
+        cut(self._frauds, clock - LONGEST_HOURS)
+        cut(self._hours, clock - LONGEST_HOURS - LABEL_DELAY_HOURS)
         if self.newest_us != NEVER:
-            _cut(self._minutes, self.newest_us // MINUTE_US - LONGEST_MINUTES + 1)
+            cut(self._minutes, self.newest_us // MINUTE_US - LONGEST_MINUTES + 1)
 
 
 def card_features(transaction: Transaction, customer: EntityState, terminal: EntityState) -> NDArray[np.float32]:
@@ -195,46 +197,6 @@ def apply(event: Event, customer: EntityState | None, terminal: EntityState | No
             state.add_label(event.counts_from_us, event.amount_minor, event.fraud, event.sequence)
         else:
             state.add_transaction(event.occurred_us, event.amount_minor, event.sequence)
-
-
-def _columns(types: str) -> Table:
-    return tuple([] for _ in types)
-
-
-def _add(table: Table, bucket: int, values: Sequence[int]) -> int:
-    """Add values to a bucket, which is made where it is missing; return its place."""
-    buckets = table[0]
-    place = bisect_left(buckets, bucket)
-    if place == len(buckets) or buckets[place] != bucket:
-        buckets.insert(place, bucket)
-        for column in table[1:]:
-            column.insert(place, 0)
-    for column, value in zip(table[1:], values, strict=False):
-        column[place] += value
-    return place
-
-
-def _cut(table: Table, bucket: int) -> None:
-    """Drop what lies before a bucket."""
-    if table[0] and table[0][0] < bucket:
-        place = bisect_left(table[0], bucket)
-        for column in table:
-            del column[:place]
-
-
-def _edges(buckets: Sequence[int], stop: int, lengths: Iterable[int]) -> list[int]:
-    """Where the windows before `stop` end, and where each of them begins."""
-    return [bisect_left(buckets, stop), *(bisect_left(buckets, stop - length) for length in lengths)]
-
-
-def _sums(column: Sequence[int], edges: Sequence[int]) -> list[int]:
-    """Sum from each beginning to the end; windows grow, so each one adds to the one before it."""
-    sums, total, stop = [], 0, edges[0]
-    for start in edges[1:]:
-        total += sum(column[start:stop])
-        sums.append(total)
-        stop = start
-    return sums
 
 
 def _little_endian(values: "array[int]") -> "array[int]":
