@@ -23,7 +23,7 @@ from brain.fraud.mirror import CURSOR, Mirror
 from brain.fraud.predictor import FraudPredictor
 from brain.fraud.settings import FraudSettings
 from brain.fraud.shadow import Shadow
-from components.fraud.rules import RuleSet, default_rules, load_rules
+from components.fraud.rules import RuleSet, RuleSetError, default_rules, load_rules
 from components.fraud.rules.reading import digest
 from runtime.decision_log import DecisionLog
 from runtime.logs import get_logger
@@ -32,6 +32,10 @@ from runtime.problems import Problem
 PULSE_SECONDS = 1.0
 
 _log = get_logger(__name__)
+
+
+class RulesUnusableError(ValueError):
+    """A rule set that the settings name cannot be read or breaks the schema."""
 
 
 @dataclass
@@ -98,8 +102,7 @@ def build_desk(
         stopping: Whether the process is about to end.
 
     Raises:
-        RuleSetError: A rule set that is named cannot be used; the message has the line.
-        OSError: It cannot be read.
+        RulesUnusableError: A rule set that is named cannot be used; the message has the line.
     """
     predictor = FraudPredictor(KServeClient(upstream("the fraud predictor", str(settings.predictor_url))))
     challenger = None
@@ -146,4 +149,9 @@ def _open_log(settings: FraudSettings) -> DecisionLog:
 
 
 def _read(path: Path) -> RuleSet:
-    return load_rules(path.read_text(), source=str(path))
+    try:
+        return load_rules(path.read_text(), source=str(path))
+    except RuleSetError as error:
+        raise RulesUnusableError(str(error)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesUnusableError(f"the rule set {path} cannot be read: {error}") from error

@@ -88,7 +88,7 @@ def _refuse_repeats(node: yaml.Node, source: str) -> None:
 
 def _refusal(error: ValidationError, root: yaml.Node, source: str) -> RuleSetError:
     told = [one for one in error.errors(include_url=False) if _is_meant(one["loc"], root)] or error.errors()
-    found = max(told, key=lambda one: len(_place(one, root)))
+    found = max(told, key=lambda one: (len(_place(one, root)), one["type"] == "extra_forbidden"))
     place = _place(found, root)
     where = "/".join(map(str, place)) or "the rule set"
     message = found["msg"].removeprefix("Value error, ")
