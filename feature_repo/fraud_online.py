@@ -6,6 +6,7 @@ Importing this module is light; a `FeastCardStates` imports Feast when it is mad
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,6 +105,21 @@ class FeastCardStates:
     def store(self) -> "FeatureStore":
         """The open store, for whoever takes its writer lock."""
         return self._store
+
+    def let_readers_pass(self) -> None:
+        """Make readers wait for no writer where the online store is an SQLite file; the file keeps it; idempotent.
+
+        Raises:
+            StateStoreUnavailableError: The file cannot be changed now.
+        """
+        online = self._store.config.online_store
+        if online.type != "sqlite":
+            return
+        try:
+            with closing(sqlite3.connect(online.path)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+        except self._unavailable as error:
+            raise StateStoreUnavailableError("the online feature store did not answer; is it up?") from error
 
     def read(self, customers: Sequence[str], terminals: Sequence[str]) -> tuple[list[bytes | None], list[bytes | None]]:
         """Encoded states in the order asked; see `CardStateReader`."""

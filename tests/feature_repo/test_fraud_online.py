@@ -1,5 +1,7 @@
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,15 @@ def test_a_store_that_lost_its_tables_says_so(states: FeastCardStates, state: Pa
     (state / "feast" / "online.db").unlink()
     with pytest.raises(StateStoreUnavailableError, match="is it up"):
         FeastCardStates().read(["C1"], [])
+
+
+def test_readers_pass_a_writer_that_holds_the_file(states: FeastCardStates, state: Path) -> None:
+    states.write({"C1": (b"state", 1)}, {})
+    states.let_readers_pass()
+    states.let_readers_pass()
+    with closing(sqlite3.connect(state / "feast" / "online.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        assert FeastCardStates().read(["C1"], []) == ([b"state"], [])
 
 
 def test_a_reader_of_states_imports_no_offline_store(states: FeastCardStates) -> None:

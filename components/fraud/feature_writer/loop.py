@@ -122,14 +122,16 @@ def open_states(profile: str | None, lock_seconds: float) -> FeastCardStates:
         WriterBusyError: Another writer held the store for too long.
     """
     try:
-        return FeastCardStates(profile=profile)
+        states = FeastCardStates(profile=profile)
     except CardStatesMissingError:
         from feature_repo.store import apply, open_store
 
         store = open_store(profile)
         with writing(store, "register card states", lock_seconds):
             apply(store)
-        return FeastCardStates(profile=profile)
+        states = FeastCardStates(profile=profile)
+    states.let_readers_pass()
+    return states
 
 
 def _cause(error: Exception) -> str:
