@@ -1,14 +1,16 @@
 """A card transaction of a request, the states it meets, and its features: nothing here waits for anything."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.fraud.cards.derive import customer_block, row_block, terminal_block
 from components.fraud.cards.events import Event, EventError, Transaction, event_from_row
-from components.fraud.cards.state import EntityState, apply, card_features
+from components.fraud.cards.state import EntityState, apply
+from components.fraud.cards.totals import WindowTotals
 from components.fraud.detectors import Detector
 from serving.errors import InvalidValueError
 from serving.fraud_inputs import Record, Rows, check_fields
@@ -50,15 +52,15 @@ def read_row(detector: Detector, record: Record, row: int) -> CardRow:
     Raises:
         InvalidValueError: A field or an event of `recent` is wrong; names the row and the place.
     """
-    fields = {name: value for name, value in record.items() if name != RECENT}
-    check_fields(detector, fields, row)
+    given = {name: value for name, value in record.items() if name != RECENT}
+    check_fields(detector, given, row)
     recent = record.get(RECENT) or []
     if not isinstance(recent, list) or not all(isinstance(event, dict) for event in recent):
         raise InvalidValueError(f"'record' row {row}: /{RECENT} must be a list of events")
-    fields.setdefault("occurred_at", datetime.now(UTC).isoformat())
+    given.setdefault("occurred_at", datetime.now(UTC).isoformat())
     place = ""
     try:
-        transaction = event_from_row({**fields, "type": "transaction", "sequence": None})
+        transaction = event_from_row({**given, "type": "transaction", "sequence": None})
         events: list[Event] = []
         for number, event in enumerate(recent):
             place = f"/{RECENT}/{number}: "
@@ -76,13 +78,28 @@ def read_row(detector: Detector, record: Record, row: int) -> CardRow:
 
 
 def compute(rows: Sequence[CardRow], states: Sequence[RowStates]) -> tuple[Rows, NDArray[np.int64]]:
-    """Features `[N, F]`, and the sequences `[N, 2]` that the stored states of customer and terminal held."""
-    features = [_features(row, own) for row, own in zip(rows, states, strict=True)]
+    """Features `[N, F]`, and the sequences `[N, 2]` that the stored states of customer and terminal held.
+
+    The same bits as `card_features` row by row: windows are counted a row at a time, formulas run over all of them.
+    """
+    met = [_met(row, own) for row, own in zip(rows, states, strict=True)]
+    at = np.array([row.transaction.occurred_us for row in rows])
+    amount = np.array([row.transaction.amount_minor for row in rows])
+    customers = _together([own.totals(row.transaction.occurred_us) for row, (own, _) in zip(rows, met, strict=True)])
+    terminals = _together([here.totals(row.transaction.occurred_us) for row, (_, here) in zip(rows, met, strict=True)])
+    blocks = (row_block(at, amount), customer_block(customers, amount), terminal_block(terminals, amount))
     sequences = [(own.customer.state.last_sequence, own.terminal.state.last_sequence) for own in states]
-    return np.stack(features), np.array(sequences, np.int64)
+    return np.concatenate(blocks, axis=1), np.array(sequences, np.int64)
 
 
-def _features(row: CardRow, states: RowStates) -> NDArray[np.float32]:
+def _together(totals: Sequence[WindowTotals]) -> WindowTotals:
+    if len(totals) == 1:
+        return totals[0]
+    return WindowTotals(*(np.concatenate([getattr(one, name.name) for one in totals]) for name in fields(WindowTotals)))
+
+
+def _met(row: CardRow, states: RowStates) -> tuple[EntityState, EntityState]:
+    """The states of customer and terminal as the transaction meets them, its own events applied."""
     transaction = row.transaction
     customer, terminal = states.customer.state, states.terminal.state
     for event in row.recent:
@@ -93,7 +110,7 @@ def _features(row: CardRow, states: RowStates) -> NDArray[np.float32]:
         if here and terminal is states.terminal.state:
             terminal = states.terminal.copy()
         apply(event, customer if own else None, terminal if here else None)
-    return card_features(transaction, customer, terminal)
+    return customer, terminal
 
 
 def _is_news(event: Event, state: EntityState) -> bool:

@@ -15,6 +15,7 @@ from components.fraud.cards.state import EntityState, card_features
 from components.fraud.detectors import DETECTORS
 from components.fraud.explain import Explainer
 from components.fraud.network.fields import ATTACK_CLASSES
+from serving.fraud_cards import RowStates, StoredState, compute, read_row
 
 Outputs = dict[str, np.ndarray]
 DTYPES = {"FP32": np.float32, "FP64": np.float64, "INT64": np.int64}
@@ -112,6 +113,24 @@ def test_rows_of_a_batch_see_the_rows_that_travel_with_them_and_no_others(fraud:
     names = DETECTORS["card"].feature_names
     assert found[:, names.index("customer_count_30d")].tolist() == [0, 1, 0]
     np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_rows_computed_together_are_the_same_bits_as_row_by_row() -> None:
+    card, rows, states = DETECTORS["card"], [], []
+    for number in range(40):
+        events = card_events(30, seed=number)
+        customer, terminal = folded(events[:number])
+        sent = {**record("card", number), "recent": recent(events[number:])}
+        rows.append(read_row(card, sent, number))
+        stored = [StoredState(one.encode(), one) for one in (customer, terminal)]
+        states.append(RowStates(*stored))
+    together, sequences = compute(rows, states)
+    for number, (row, own) in enumerate(zip(rows, states, strict=True)):
+        expected = card_features(row.transaction, *folded(card_events(30, seed=number)))
+        np.testing.assert_array_equal(together[number], expected)
+        assert sequences[number].tolist() == [own.customer.state.last_sequence, own.terminal.state.last_sequence]
+    again, _ = compute(rows, states)
+    np.testing.assert_array_equal(again, together, "the states that requests share were changed")
 
 
 @pytest.mark.parametrize("detector", ["card", "network"])
