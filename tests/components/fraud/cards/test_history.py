@@ -50,7 +50,7 @@ def built(rows: Sequence[Row], **sizes: int) -> np.ndarray:
     return np.column_stack([table[feature].to_numpy() for feature in CARD_FEATURE_NAMES])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories())
 def test_history_and_stream_agree_to_the_bit(rows: list[Row]) -> None:
     streamed, _ = stream(rows)
@@ -60,7 +60,7 @@ def test_history_and_stream_agree_to_the_bit(rows: list[Row]) -> None:
     assert np.isfinite(streamed).all()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), st.floats(0, 1.2))
 def test_final_states_are_the_bytes_that_the_fold_leaves(rows: list[Row], share: float) -> None:
     until = rows[0].occurred_us + int((rows[-1].occurred_us - rows[0].occurred_us) * share)
