@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.fraud.training.learner import Float32Array, FloatArray, threads
+from components.fraud.training.learner import Float32Array, FloatArray
 from components.fraud.trees import LEAF, Trees, of_sklearn
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fit_anomaly(normal: Float32Array, calibrate: Float32Array, seed: int) -> Ano
     from sklearn.ensemble import IsolationForest
 
     forest = IsolationForest(
-        n_estimators=TREES, max_samples=min(ROWS_A_TREE, len(normal)), random_state=seed, n_jobs=threads()
+        n_estimators=TREES, max_samples=min(ROWS_A_TREE, len(normal)), random_state=seed, n_jobs=-1
     )
     forest.fit(transform(normal))
     trees = _path_lengths(forest)

@@ -82,7 +82,7 @@ def _forest(features: Float32Array, code: npt.NDArray[np.int64], weights: FloatA
     from sklearn.ensemble import RandomForestClassifier
 
     model = RandomForestClassifier(
-        FOREST_TREES, max_depth=FOREST_DEPTH, min_samples_leaf=FOREST_LEAF, random_state=seed, n_jobs=threads()
+        FOREST_TREES, max_depth=FOREST_DEPTH, min_samples_leaf=FOREST_LEAF, random_state=seed, n_jobs=-1
     )
     model.fit(features, code, sample_weight=weights)
     model.set_params(n_jobs=1)

@@ -22,7 +22,7 @@ from components.fraud.training.folder import CandidateFolder, Parameter
 from components.fraud.training.graph import build_graph
 from components.fraud.training.learner import LEARNERS, Fitted, FloatArray, Learner, recipe
 from components.fraud.training.rows import Rows, load_rows
-from components.fraud.training.search import OnProgress, TrialReport, best, search
+from components.fraud.training.search import OnProgress, TrialReport, search
 from components.fraud.training.statistics import input_statistics, score_histograms
 from components.fraud.training.verify import originals, verify
 from runtime.bundle import file_digest
@@ -80,10 +80,8 @@ def fit_candidate(
     chosen = DETECTORS[detector]
     slices = _slices(load_rows(table, chosen), split)
     train, stop, calibrate = slices["train"], slices["stop"], slices["calibrate"]
-    how = recipe(learner)
-    found = search(how, train, stop, trials=trials, seed=seed, progress=progress)
-    settings = best(found).settings
-    fitted = how.fit(train.features, train.fraud, stop.features, stop.fraud, settings, seed)
+    found = search(recipe(learner), train, stop, trials=trials, seed=seed, progress=progress)
+    settings, fitted = found.best.settings, found.fitted
     calibration = fit_calibration(fitted.margin(calibrate.features), calibrate.fraud)
     classes, anomaly = _network_models(chosen, learner, train, calibrate, seed)
     model = build_graph(fitted, calibration, len(chosen.feature_names), classes, anomaly)
@@ -116,7 +114,7 @@ def fit_candidate(
         parameters=parameters,
         seconds=seconds,
     ).write(output)
-    return FitReport(learner, found, parameters, metrics, seconds)
+    return FitReport(learner, found.trials, parameters, metrics, seconds)
 
 
 def _slices(rows: Rows, split: Split) -> dict[str, Rows]:

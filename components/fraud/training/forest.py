@@ -20,7 +20,6 @@ from components.fraud.training.learner import (
     Settings,
     Unit,
     fraud_weights,
-    threads,
 )
 from components.fraud.trees import Trees, of_sklearn
 
@@ -95,7 +94,7 @@ def fit(
     chosen = dict(settings)
     weights = fraud_weights(fraud, float(chosen.pop("weight_power")))
     rows = max(1, min(round(float(chosen.pop("max_samples")) * len(features)), MAX_ROWS_A_TREE))
-    model = RandomForestClassifier(**chosen, max_samples=rows, random_state=seed, n_jobs=threads())
+    model = RandomForestClassifier(**chosen, max_samples=rows, random_state=seed, n_jobs=-1)
     model.fit(features, fraud, sample_weight=weights)
     model.set_params(n_jobs=1)
     return Forest(model)

@@ -102,5 +102,9 @@ def fraud_weights(fraud: Labels, power: float) -> FloatArray:
 
 
 def threads() -> int:
-    """Threads that one fit may use, `TRAINING_THREADS`; fixed, so that the same seed gives the same model anywhere."""
-    return int(os.environ.get("TRAINING_THREADS", "2"))
+    """Threads of one boosting, `TRAINING_THREADS`, by default 1: the same seed then gives the same model anywhere.
+
+    A second thread waits for the first by spinning, which on a machine that has other work made a fit several times
+    slower. Forests need no such care: their trees are independent.
+    """
+    return int(os.environ.get("TRAINING_THREADS", "1"))

@@ -1,12 +1,12 @@
 """The search for settings: a fixed budget of trials, scored on the stop slice."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from components.fraud.training.learner import Recipe, Settings
+from components.fraud.training.learner import Fitted, Recipe, Settings
 from components.fraud.training.rows import Rows
 
 SEARCH_ROWS = 60_000
@@ -32,9 +32,18 @@ class TrialReport:
 OnProgress = Callable[[TrialReport], None]
 
 
+@dataclass(frozen=True)
+class Found:
+    """Every trial, in order, the one with the highest average precision, and a model of its settings."""
+
+    trials: tuple[TrialReport, ...]
+    best: TrialReport
+    fitted: Fitted
+
+
 def search(
     recipe: Recipe, train: Rows, stop: Rows, *, trials: int, seed: int, progress: OnProgress | None = None
-) -> tuple[TrialReport, ...]:
+) -> Found:
     """Try the defaults and then what Optuna's TPE sampler proposes.
 
     Args:
@@ -46,19 +55,23 @@ def search(
         progress: Called after every trial.
 
     Returns:
-        Every trial, in order; take the one with the highest average precision.
+        The trials and a model that was fitted on all of `train` with the best trial's settings.
     """
     import optuna
     from sklearn.metrics import average_precision_score
 
     sample = _sample(train, seed)
     reports: list[TrialReport] = []
+    models: dict[int, Fitted] = {}
 
     def objective(trial: optuna.Trial) -> float:
         began = time.perf_counter()
         settings = recipe.suggest(trial)
         fitted = recipe.fit(sample.features, sample.fraud, stop.features, stop.fraud, settings, seed)
         score = float(average_precision_score(stop.fraud, fitted.margin(stop.features)))
+        if not reports or score > best(reports).average_precision:
+            models.clear()
+            models[trial.number] = fitted
         reports.append(TrialReport(trial.number, settings, score, time.perf_counter() - began))
         if progress is not None:
             progress(reports[-1])
@@ -72,10 +85,14 @@ def search(
         study.optimize(objective, n_trials=max(1, trials))
     finally:
         optuna.logging.set_verbosity(verbosity)
-    return tuple(reports)
+    chosen = best(reports)
+    kept = models[chosen.number]
+    if sample is not train:
+        kept = recipe.fit(train.features, train.fraud, stop.features, stop.fraud, chosen.settings, seed)
+    return Found(tuple(reports), chosen, kept)
 
 
-def best(trials: tuple[TrialReport, ...]) -> TrialReport:
+def best(trials: Sequence[TrialReport]) -> TrialReport:
     """The trial with the highest average precision, the earliest of equals."""
     return max(trials, key=lambda trial: (trial.average_precision, -trial.number))
 
