@@ -15,6 +15,7 @@ LEARNERS = ("xgboost", "random_forest")
     name=NAME,
     cron="0 5 * * 0",
     choices={"detector": ("card", "network", "crypto"), "profile": ("quick", "full")},
+    cluster_arguments={"inference_service": "ai-orchestration/fraud-detection"},
 )
 def fraud_detection(
     detector: str = "card",
