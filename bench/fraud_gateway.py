@@ -3,7 +3,9 @@
 Cases arrive at fixed moments whether or not those before are answered, and a latency counts from the moment a case was
 due, so that a stall is seen by every case that waited in it. Gateway, predictor and load are processes of their own on
 the loopback; the decision log is SQLite with full flushes. The predictor is the real one with a small model that is
-trained here and an empty state store; with `--wire` it is the tests' stand-in, which costs next to nothing.
+trained here and an empty state store; with `--wire` it is the tests' stand-in, which costs next to nothing. The small
+model flags most cases, where a real one flags one in a hundred: reasons are therefore measured apart, with `--explain
+auto`.
 """
 
 import argparse
@@ -40,7 +42,7 @@ def case(rng: random.Random) -> dict[str, object]:
     }
 
 
-async def steady(port: int, rate: float, seconds: float) -> dict[str, object]:
+async def steady(port: int, rate: float, seconds: float, explain: str) -> dict[str, object]:
     """Send cases at a rate; latencies in seconds of those that were due after the warm-up."""
     rng = random.Random(7)
     idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
@@ -69,7 +71,8 @@ async def steady(port: int, rate: float, seconds: float) -> dict[str, object]:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         if number == int(rate * WARM_UP_SECONDS):
             print("begin", flush=True)
-        tasks.append(asyncio.create_task(send(http_request(ANALYZE, json.dumps(case(rng)).encode(), JSON), due)))
+        body = json.dumps({**case(rng), "explain": explain}).encode()
+        tasks.append(asyncio.create_task(send(http_request(ANALYZE, body, JSON), due)))
     await asyncio.gather(*tasks)
     print("end", flush=True)
     return {"latencies": sorted(latencies), "failures": failures}
@@ -103,10 +106,10 @@ def wire_predictor() -> Iterator[tuple[str, int]]:
         yield url, 0
 
 
-def drive(port: int, rate: float, seconds: float, pids: dict[str, int]) -> tuple[dict[str, object], dict[str, float]]:
+def drive(port: int, options: argparse.Namespace, pids: dict[str, int]) -> tuple[dict[str, object], dict[str, float]]:
     """Run the load from a process of its own; what it saw, and CPU seconds of each process meanwhile."""
     command = [sys.executable, "-m", "bench.fraud_gateway", "--load", str(port)]
-    command += ["--rate", str(rate), "--seconds", str(seconds)]
+    command += ["--rate", str(options.rate), "--seconds", str(options.seconds), "--explain", options.explain]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY_ROOT) as load:
         assert load.stdout is not None
         load.stdout.readline()
@@ -137,10 +140,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="measured seconds")
     parser.add_argument("--rows", type=int, default=10_000, help="rows of the batch that follows; 0 for none")
     parser.add_argument("--wire", action="store_true", help="the tests' stand-in for the predictor")
+    parser.add_argument("--explain", choices=("never", "auto", "always"), default="never", help="reasons")
     parser.add_argument("--load", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
-        print(json.dumps(asyncio.run(steady(options.load, options.rate, options.seconds))))
+        print(json.dumps(asyncio.run(steady(options.load, options.rate, options.seconds, options.explain))))
         return
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-fraud-")))
@@ -149,7 +153,7 @@ def main() -> None:
         settings = {"fraud_predictor_url": url, "fraud_rate_limit": "100000000/minute"}
         served = stack.enter_context(gateway(folder, url, **settings))
         pids = {"gateway": served.process.pid, "predictor": pid}
-        seen, spent = drive(served.port, options.rate, options.seconds, pids)
+        seen, spent = drive(served.port, options, pids)
         took = batch_seconds(served.port, options.rows) if options.rows else 0.0
     print(report(options, seen, spent, took))
 

@@ -1,13 +1,23 @@
 """Asks the fraud predictor and reads its tensors into typed rows."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from brain.clients.errors import UpstreamError, UpstreamProtocolError, UpstreamRefusedError, UpstreamUnavailableError
+from brain.clients.errors import (
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamRefusedError,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
+)
 from brain.clients.kserve import InferAnswer, InferInput, KServeClient, ModelMetadata
 from brain.deadline import Deadline
 from brain.fraud.cases import Kind
+
+MOST_EXPLAINING = 8
+"""Explanations asked for at a time: each holds a connection, and a pool costs more with every one that it has."""
 
 MOST_ROWS = 1000
 """Rows that the predictor takes in one request."""
@@ -63,6 +73,7 @@ class FraudPredictor:
 
     def __init__(self, client: KServeClient) -> None:
         self.client = client
+        self._explaining = asyncio.Semaphore(MOST_EXPLAINING)
 
     async def score(self, kind: Kind, records: Sequence[Mapping[str, object]], deadline: Deadline) -> Answered:
         """Score up to `MOST_ROWS` records.
@@ -93,7 +104,11 @@ class FraudPredictor:
             tensor = InferInput("record", "BYTES", (len(texts),), texts)
         else:
             tensor = InferInput("features", "FP32", (len(rows), width), [value for value in flat if value is not None])
-        answer = await self._infer(kind, tensor, deadline, {"explain": True})
+        try:
+            async with asyncio.timeout(deadline.remaining_seconds), self._explaining:
+                answer = await self._infer(kind, tensor, deadline, {"explain": True})
+        except TimeoutError as error:
+            raise UpstreamTimeoutError(self.client.upstream.name) from error
         contributions = answer.floats("contributions", rank=2)
         expected = answer.floats("expected", rank=1)
         if contributions.shape != (len(rows), width) or expected.shape != (len(rows),):
