@@ -66,7 +66,7 @@ class _Follower:
             if pause:
                 _log.info("features are written again")
             folded, pause = folded + count, 0.0
-            if not count:
+            if count < self._settings.batch_events:
                 stop.wait(self._settings.idle_seconds)
         return folded
 

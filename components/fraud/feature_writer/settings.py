@@ -12,8 +12,8 @@ class FeatureWriterSettings(BaseSettings):
     batch_events: int = Field(default=500, ge=1, le=10_000)
     """Most events that are folded and written at a time."""
 
-    idle_seconds: float = Field(default=0.2, gt=0, le=60)
-    """Wait between two looks at a log that holds nothing new."""
+    idle_seconds: float = Field(default=0.5, gt=0, le=60)
+    """Wait after a batch that was not full: a batch costs the same for few events as for many, up to a point."""
 
     heartbeat_seconds: float = Field(default=5.0, gt=0, le=600)
     """Longest time without a sign of life in the log."""
