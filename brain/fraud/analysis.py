@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from brain.deadline import Deadline
 from brain.fraud.cases import Case
-from brain.fraud.committer import Committer
 from brain.fraud.decision import AlertPolicy, answer_of, compose, judge
 from brain.fraud.gatherer import Gatherer
 from brain.fraud.ledger import Ledger
@@ -68,7 +67,6 @@ class Analyst:
         self.predictor = predictor
         self.gatherer = Gatherer(predictor)
         self.ledger = ledger
-        self.committer = Committer(ledger)
         self.mirror = mirror
         self.rules = rules
         self.alerts = alerts
@@ -90,7 +88,8 @@ class Analyst:
                 return repeated(case, context.existing)
             event = await self._decide(case, context, deadline)
             try:
-                logged = await self.committer.commit(event, dict.fromkeys(case.keys, context.head))
+                heads = dict.fromkeys(case.keys, context.head)
+                (logged,) = await self.ledger.run(lambda log: log.commit([event], heads))  # noqa: B023 - awaited here
             except HeadMovedError:
                 continue
             except (DuplicateEventError, KeyReusedError) as error:

@@ -51,8 +51,8 @@ class FraudSettings(BaseSettings):
     database_url: SecretStr = SecretStr("")
     """SQLAlchemy address of the decision log; empty means the one that every process finds in its own settings."""
 
-    database_threads: int = Field(default=4, ge=1, le=64)
-    """Calls to the decision log at a time."""
+    database_threads: int = Field(default=16, ge=1, le=64)
+    """Calls to the decision log at a time; commits of several threads share one flush to disk."""
 
     database_waiting: int = Field(default=512, ge=1)
     """Calls that may wait for a thread; more are refused with 503."""
