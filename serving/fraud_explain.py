@@ -120,6 +120,15 @@ class Explanations:
                     self._pool = None
             raise UnavailableError("the explaining process ended and starts again", retry_after_seconds=5) from error
 
+    def close(self) -> None:
+        """End the process; waits a moment for the slice in hand, so that nothing of it is left in the system."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            ending = threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+            ending.start()
+            ending.join(_CLOSE_SECONDS)
+
     def _processes(self) -> ProcessPoolExecutor:
         with self._lock:
             if self._pool is None:
@@ -127,6 +136,8 @@ class Explanations:
                 self._pool = ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(os.getpid(),))
             return self._pool
 
+
+_CLOSE_SECONDS = 5.0
 
 _opened: "dict[tuple[str, str], Explainer]" = {}
 

@@ -27,18 +27,24 @@ def serve() -> None:
     settings = FraudSettings()
     from serving.server import PredictorServer
 
-    PredictorServer(settings, fraud_targets(settings, Late(_feast_reader)), open_registry).run()
+    explanations = Explanations(settings.explain_queue_rows)
+    try:
+        PredictorServer(settings, fraud_targets(settings, Late(_feast_reader), explanations), open_registry).run()
+    finally:
+        explanations.close()
 
 
-def fraud_targets(settings: FraudSettings, states: Callable[[], CardStateReader]) -> list[ModelTarget]:
+def fraud_targets(
+    settings: FraudSettings, states: Callable[[], CardStateReader], explanations: Explanations
+) -> list[ModelTarget]:
     """The models of the process.
 
     Args:
         settings: Which are required, which versions are pinned.
         states: Gives the reader of card states; called in the thread that reads.
+        explanations: Explains scores of all of them.
     """
     metrics = MetricFamilies(REGISTRY)
-    explanations = Explanations(settings.explain_queue_rows)
     compute = ThreadPoolExecutor(1, thread_name_prefix="features")
     return [_target(name, settings, states, compute, explanations, metrics) for name in ORDER]
 

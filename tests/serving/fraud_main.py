@@ -12,6 +12,7 @@ def main(folder: Path) -> int:
     from fraud_kit import FolderRegistries, FolderStates
 
     from runtime.logs import configure_logging
+    from serving.fraud_explain import Explanations
     from serving.fraud_process import fraud_targets
     from serving.fraud_settings import FraudSettings
     from serving.server import PredictorServer
@@ -19,8 +20,10 @@ def main(folder: Path) -> int:
     configure_logging("fraud-predictor")
     settings = FraudSettings()
     states = FolderStates(folder / "states")
-    targets = fraud_targets(settings, lambda: states)
+    explanations = Explanations(settings.explain_queue_rows)
+    targets = fraud_targets(settings, lambda: states, explanations)
     PredictorServer(settings, targets, lambda: FolderRegistries(folder / "registry")).run()  # type: ignore[arg-type,return-value]
+    explanations.close()
     return 0
 
 

@@ -160,3 +160,4 @@ def test_killed_it_serves_its_copies_again_and_leaves_nobody_behind(
     wait_until(lambda: young.status() == 200, 60, "the restart")
     assert young.infer("fraud-card", records_input(record("card"))).json()["model_version"] == "1"
     assert young.stop(signal.SIGTERM) == 0
+    assert "leaked" not in young.log()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from runtime.settings import REPOSITORY_ROOT
 from serving.__main__ import main
+from serving.fraud_settings import FraudSettings
 from serving.gate import Gate
 from serving.metrics import PredictorMetrics
 from serving.settings import PredictorSettings
@@ -67,6 +68,19 @@ def test_a_far_deadline_is_brought_down_to_the_longest() -> None:
     gate = Gate(PredictorSettings(max_deadline_seconds=30))
     assert gate.seconds_left("9999999999") == 30
     assert gate.seconds_left("") == PredictorSettings().default_deadline_seconds
+
+
+def test_the_fraud_predictor_has_ports_of_its_own_and_knows_its_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = FraudSettings()
+    assert (settings.http_port, settings.grpc_port, settings.max_batch_rows) == (5004, 5014, 1000)
+    monkeypatch.setenv("PREDICTOR_REQUIRED", '["card", "network"]')
+    monkeypatch.setenv("PREDICTOR_NETWORK_VERSION", "4")
+    told = FraudSettings()
+    assert told.required == {"card", "network"}
+    assert (told.version("card"), told.version("network")) == ("", "4")
+    monkeypatch.setenv("PREDICTOR_REQUIRED", '["cards"]')
+    with pytest.raises(ValidationError, match="required"):
+        FraudSettings()
 
 
 def test_a_taken_rest_port_is_named_with_the_setting(free_port: Callable[[], int]) -> None:
