@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.fraud.prepare import prepare_table
 from components.fraud.validation import Tolerance, ValidationError, ValidationOutcome, validate_table
+from runtime.settings import REPOSITORY_ROOT
 from tests.components.fraud.validation.conftest import CLOCK, DAYS, ROWS, encoded, write
 
 Damage = Callable[[pd.DataFrame], pd.DataFrame]
@@ -150,6 +152,19 @@ def test_flows_and_accounts_are_held_to_suites_of_their_own(
     outcome = validate_table(tmp_path / "table.parquet", tmp_path / "report.html", detector=detector, clock=CLOCK)
 
     assert names(outcome) == expected
+
+
+@pytest.mark.parametrize(
+    ("detector", "folder"),
+    [pytest.param("network", "intrusion_nsl_kdd", marks=pytest.mark.slow), ("crypto", "fraud_ethereum")],
+)
+def test_the_public_sets_pass(tmp_path: Path, detector: str, folder: str) -> None:
+    source = REPOSITORY_ROOT.parent / "shared" / "data" / folder
+    if not source.is_dir():
+        pytest.skip(f"{source} is not here; the set is not part of the repository")
+    prepare_table(detector, str(source), tmp_path / "table", profile="quick", until=CLOCK, seed=0)
+
+    assert validate_table(tmp_path / "table", tmp_path / "report.html", detector=detector, clock=CLOCK).passed
 
 
 def test_the_page_is_one_file_that_says_what_failed(transactions: pd.DataFrame, tmp_path: Path) -> None:
