@@ -1,5 +1,7 @@
 """Ethereum accounts: a grouped tenth held out, over three splits, each with models of its own."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -8,7 +10,7 @@ from components.fraud.accounts.dataset import write_accounts
 from components.fraud.costs import COSTS
 from components.fraud.detectors import DETECTORS
 from components.fraud.splits import grouped_split
-from components.fraud.training import LEARNERS, fit_candidate
+from components.fraud.training import Learner, fit_candidate
 from components.fraud.training.rows import load_rows
 from components.fraud.training.verify import Graph
 
@@ -16,7 +18,7 @@ SET = DATA / "fraud_ethereum" / "ethereum_accounts.parquet"
 SPLITS = 3
 
 
-def run(trials: int, seed: int) -> None:
+def run(trials: int, seed: int, learners: Sequence[Learner]) -> None:
     """Train both learners on every split and print the table."""
     if not SET.is_file():
         print(f"skipped: the Ethereum accounts are not at {SET}")
@@ -25,7 +27,7 @@ def run(trials: int, seed: int) -> None:
     write_accounts(SET, table)
     rows = load_rows(table, DETECTORS["crypto"])
     lines = []
-    for learner in LEARNERS:
+    for learner in learners:
         found = []
         for number in range(seed, seed + SPLITS):
             split = grouped_split(table, number)

@@ -6,6 +6,7 @@ everything whose label was known on 8 August, and by these models, unchanged, on
 settings were chosen on weeks before August.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from bench.fraud.common import DATA, Array, markdown, work_folder
 from components.fraud.cards.handbook import SCENARIOS, load_handbook
 from components.fraud.cards.history import OtherDefinitionsError, build_history, read_card_features
-from components.fraud.training import LEARNERS
 from components.fraud.training.learner import Fitted, Settings, recipe
 from feature_repo.fraud import CARD_FEATURE_NAMES
 
@@ -60,8 +60,8 @@ class Cards:
         return np.asarray(rows)
 
 
-def run(seed: int) -> None:
-    """Build the features, fit and print the tables."""
+def run(seed: int, learners: Sequence[str]) -> None:
+    """Build the features, fit and print the tables of each learner as soon as there are any."""
     if not SET.is_dir():
         print(f"skipped: the Handbook's set is not at {SET}")
         return
@@ -71,8 +71,8 @@ def run(seed: int) -> None:
     before = _sampled(cards, cards.between("05-08", "07-10"), seed)
     weeks = {"8-14 August": ("08-08", "08-14"), "15-21": ("08-15", "08-21"), "22-28": ("08-22", "08-28")}
     test = cards.tested(*weeks["8-14 August"])
-    protocol, live, scenarios = [], [], []
-    for learner in LEARNERS:
+    for learner in learners:
+        protocol, live, scenarios = [], [], []
         defaults = recipe(learner).defaults
         fitted = _fit(cards, learner, cards.between("07-25", "07-31"), stop, defaults, seed)
         protocol.append([f"{learner}, a week", *_scores(cards, test, fitted)])
@@ -89,10 +89,10 @@ def run(seed: int) -> None:
             later = cards.tested(*span)
             live.append([learner, name, *_scores(cards, later, fitted)])
             scenarios.append([learner, name, *_by_scenario(cards, later, fitted)])
-    print("\n" + markdown(["8-14 August", "AUC", "AP", f"card precision@{TOP_CARDS}"], protocol) + "\n")
-    print(markdown(["trained to 31 July", "tested on", "AUC", "AP", f"card precision@{TOP_CARDS}"], live) + "\n")
-    names = [f"{what} {name.replace('_', ' ')}" for name in SCENARIOS[1:] for what in ("AP", "recall")]
-    print(markdown(["", "tested on", *names], scenarios))
+        print("\n" + markdown(["8-14 August", "AUC", "AP", f"card precision@{TOP_CARDS}"], protocol) + "\n")
+        print(markdown(["trained to 31 July", "tested on", "AUC", "AP", f"card precision@{TOP_CARDS}"], live) + "\n")
+        names = [f"{what} {name.replace('_', ' ')}" for name in SCENARIOS[1:] for what in ("AP", "recall")]
+        print(markdown(["", "tested on", *names], scenarios) + "\n", flush=True)
 
 
 def _cards() -> Cards:
