@@ -5,6 +5,7 @@ import threading
 import time
 
 from components.fraud.feature_writer.folding import CARD_STREAM, Touched, readable
+from components.fraud.feature_writer.probes import Vitals
 from components.fraud.feature_writer.settings import FeatureWriterSettings
 from feature_repo import names
 from feature_repo.fraud_online import CardStatesMissingError, FeastCardStates, StateStoreUnavailableError
@@ -18,7 +19,11 @@ _log = get_logger(__name__)
 
 
 def write_features(
-    log: DecisionLog, stop: threading.Event, settings: FeatureWriterSettings | None = None, profile: str | None = None
+    log: DecisionLog,
+    stop: threading.Event,
+    settings: FeatureWriterSettings | None = None,
+    profile: str | None = None,
+    vitals: Vitals | None = None,
 ) -> int:
     """Follow the log until `stop` is set; the batch in hand is finished first.
 
@@ -31,6 +36,7 @@ def write_features(
         stop: Ends the loop.
         settings: None reads the environment.
         profile: Feature store profile; None follows the environment.
+        vitals: Told of every turn.
 
     Returns:
         Number of events that were folded.
@@ -39,12 +45,15 @@ def write_features(
         FeatureStoreConfigError: The profile cannot be opened.
         StateError: The store holds bytes that are no state of this code's layout.
     """
-    return _Follower(log, settings or FeatureWriterSettings(), profile).follow(stop)
+    return _Follower(log, settings or FeatureWriterSettings(), profile, vitals).follow(stop)
 
 
 class _Follower:
-    def __init__(self, log: DecisionLog, settings: FeatureWriterSettings, profile: str | None) -> None:
+    def __init__(
+        self, log: DecisionLog, settings: FeatureWriterSettings, profile: str | None, vitals: Vitals | None
+    ) -> None:
         self._log = log
+        self._vitals = vitals
         self._settings = settings
         self._profile = profile
         self._states: FeastCardStates | None = None
@@ -58,8 +67,13 @@ class _Follower:
         while not stop.is_set():
             try:
                 count = self._step()
+                if self._vitals is not None:
+                    lag = self._log.head(CARD_STREAM) - self._log.cursor(names.card_digest_cursor())
+                    self._vitals.turned(count, max(0, lag))
             except (StateStoreUnavailableError, WriterBusyError, SQLAlchemyError, OSError) as error:
                 pause = min(max(self._settings.idle_seconds, pause * 2), self._settings.longest_pause_seconds)
+                if self._vitals is not None:
+                    self._vitals.failed(_told(error))
                 _log.warning("features are not written", reason=_cause(error), next_try_in_seconds=round(pause, 2))
                 stop.wait(pause)
                 continue
@@ -132,6 +146,12 @@ def open_states(profile: str | None, lock_seconds: float) -> FeastCardStates:
         states = FeastCardStates(profile=profile)
     states.let_readers_pass()
     return states
+
+
+def _told(error: Exception) -> str:
+    """What a probe may tell: our own words, but only the kind of what a driver says."""
+    own = isinstance(error, StateStoreUnavailableError | WriterBusyError)
+    return str(error) if own else f"the decision log's database or the disk failed: {type(error).__name__}"
 
 
 def _cause(error: Exception) -> str:

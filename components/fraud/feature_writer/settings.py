@@ -23,3 +23,12 @@ class FeatureWriterSettings(BaseSettings):
 
     longest_pause_seconds: float = Field(default=10.0, gt=0, le=600)
     """Longest wait before a store or a database that is down is tried again; the first wait is `idle_seconds`."""
+
+    probe_host: str = "127.0.0.1"
+    """Address that `/health`, `/ready` and `/metrics` are bound to."""
+
+    probe_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of the probes; None answers none."""
+
+    stuck_after_seconds: float = Field(default=120.0, gt=0, le=3600)
+    """Silence of the loop from which `/health` fails; longer than `lock_seconds` and `longest_pause_seconds`."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -253,21 +254,36 @@ def test_an_idle_writer_gives_signs_of_life(
     assert log.cursor(names.CARD_CURSOR) == 0
 
 
-def test_sigterm_ends_the_process_after_the_batch_in_hand(
-    world: Any, log: SqlDecisionLog, states: FeastCardStates, wait_until: Callable[..., None]
+def test_sigterm_ends_the_process_after_the_batch_in_hand_and_probes_answer_until_then(
+    world: Any,
+    log: SqlDecisionLog,
+    states: FeastCardStates,
+    wait_until: Callable[..., None],
+    free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    port = free_port()
+    monkeypatch.setenv("FEATURE_WRITER_PROBE_PORT", str(port))
     log.commit([one.new for one in world.happenings()[:10]])
     log.close()
     process = multiprocessing.get_context("fork").Process(target=main)
     process.start()
     try:
         wait_until(lambda: _caught_up(log), 60, "the mirror")
+        wait_until(lambda: "fraud_features_lag 0.0" in _probed(port, "metrics"), 20, "the metrics")
+        assert "fraud_features_events_total 10.0" in _probed(port, "metrics")
+        assert _probed(port, "ready") == '{"ready": true}'
         assert process.pid is not None
         os.kill(process.pid, signal.SIGTERM)
         process.join(20)
         assert process.exitcode == 0
     finally:
         process.kill()
+
+
+def _probed(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+        return str(answer.read(), "utf-8")
 
 
 @pytest.mark.slow
