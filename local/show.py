@@ -16,7 +16,7 @@ from local.supervisor import ProcessState
 _SHOWN_STEPS = (1, 6, 12, 24)
 _TO_TYPE = {
     "/api/v1/crypto/predict": '{"symbol": "BTC", "timeframe": "1h", "prediction_horizon": 24}',
-    "/api/v1/fraud/analyze": '{"customer_id": "C000001", "terminal_id": "T000001", "amount_minor": 4200}',
+    "/api/v1/fraud/analyze": '{"customer_id": "C0000001", "terminal_id": "T0000001", "amount_minor": 4200}',
 }
 
 

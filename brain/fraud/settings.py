@@ -69,8 +69,8 @@ class FraudSettings(BaseSettings):
     rate_limit: str = "60000/minute"
     """Analyses of one key or address, in place of the gateway's general limit."""
 
-    alert_on: Literal["decline", "review"] = "decline"
-    """From which decision on an alert is raised."""
+    alert_on: Literal["decline", "review"] = "review"
+    """From which decision on an alert is raised; a review needs somebody who looks."""
 
     webhooks: Mapping[str, Webhook] = {}
     """Who is told of alerts, by name, as JSON: `{"ops": {"url": "https://…", "secret": "…"}}`."""

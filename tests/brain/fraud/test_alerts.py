@@ -59,13 +59,13 @@ async def test_a_decline_reaches_the_receiver_signed_and_with_what_it_is_about(t
     assert alert["reasons"][0]["feature"] == "amount"
 
 
-async def test_an_accepted_case_raises_nothing_and_a_review_only_where_it_is_wished(
+async def test_a_review_raises_an_alert_unless_only_declines_shall_and_an_accepted_case_never_does(
     open_gateway: Any, predictor: Any
 ) -> None:
-    quiet = await open_gateway(predictor.url)
+    quiet = await open_gateway(predictor.url, fraud_alert_on="decline")
     assert (await quiet.client.post(ANALYZE, json={**CARD, "amount_minor": 100})).json()["alert"] is None
     assert (await quiet.client.post(ANALYZE, json={**CARD, "amount_minor": 40_000})).json()["alert"] is None
-    loud = await open_gateway(predictor.url, fraud_alert_on="review")
+    loud = await open_gateway(predictor.url)
     found = (await loud.client.post(ANALYZE, json={**CARD, "amount_minor": 40_000})).json()
     assert found["alert"]["severity"] == "medium"
 
