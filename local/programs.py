@@ -46,6 +46,9 @@ def programs(local: LocalSettings, runtime: RuntimeSettings) -> tuple[Program, .
         name="fraud-features",
         title="Fraud features",
         command=(sys.executable, "-m", "components.fraud.feature_writer"),
+        ports=(local.fraud_features_port,),
+        ready_url=f"http://{HOST}:{local.fraud_features_port}/ready",
+        variables={"FEATURE_WRITER_PROBE_PORT": str(local.fraud_features_port)},
     )
     gateway = Program(
         name="gateway",

@@ -26,6 +26,7 @@ _PORT_SETTINGS = {
     "mlflow": "LOCAL_MLFLOW_PORT",
     "crypto-predictor": "LOCAL_CRYPTO_PORT",
     "fraud-predictor": "LOCAL_FRAUD_PORT",
+    "fraud-features": "LOCAL_FRAUD_FEATURES_PORT",
     "gateway": "LOCAL_GATEWAY_PORT",
 }
 FIRST_CHAMPIONS = {"crypto-forecast-1h": "crypto-forecast", "fraud-card": "fraud-detection"}

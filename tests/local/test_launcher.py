@@ -64,7 +64,8 @@ def test_mlflow_starts_first_and_everything_binds_loopback(tmp_path: Path) -> No
 
 def test_each_predictor_is_told_its_own_ports(tmp_path: Path) -> None:
     started = programs(LocalSettings(), RuntimeSettings(state_dir=tmp_path))
-    told = {program.name: program.variables.get("PREDICTOR_HTTP_PORT") for program in started if program.variables}
+    predictors = [program for program in started if "serving" in program.command]
+    told = {program.name: program.variables.get("PREDICTOR_HTTP_PORT") for program in predictors}
     assert told == {"crypto-predictor": "5002", "fraud-predictor": "5004"}
 
 
