@@ -24,8 +24,7 @@ export DO_NOT_TRACK := true
 # machine (CPU unless a GPU is found).
 TORCH_SOURCE := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend=auto)
 
-.PHONY: help install up down status logs test test-slow lint format lock image bench bench-quality bench-serving bench-gateway bench-startup \
-  bench-fraud bench-fraud-quality clean
+.PHONY: help install up down status logs test test-slow lint format lock image bench bench-quality bench-serving bench-gateway bench-startup bench-fraud bench-fraud-quality clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
