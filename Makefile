@@ -24,10 +24,10 @@ export DO_NOT_TRACK := true
 # machine (CPU unless a GPU is found).
 TORCH_SOURCE := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend=auto)
 
-.PHONY: help install up down status logs test test-slow lint format lock image bench bench-quality bench-serving bench-gateway bench-startup clean
+.PHONY: help install up down status logs test test-slow lint format lock image bench bench-quality bench-serving bench-gateway bench-startup bench-fraud bench-fraud-quality clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 $(UV):
 	@command -v python3.11 >/dev/null || python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
@@ -90,7 +90,7 @@ image: ## build one image with docker or podman: make image TARGET=gateway
 	@$$(command -v docker || command -v podman) build --file images/Dockerfile --target $(TARGET) \
 	  --build-arg CODE_REVISION="$$(git rev-parse HEAD)" --tag ai-orchestration/$(TARGET):dev .
 
-bench: bench-gateway bench-startup bench-serving bench-quality ## every bench; tables for docs/benchmarks.md
+bench: bench-gateway bench-startup bench-serving bench-quality bench-fraud bench-fraud-quality ## every bench; tables for docs/benchmarks.md
 
 bench-quality: $(INSTALLED) ## forecast quality against baselines and peers
 	@$(PYTHON) -m bench.quality_crypto
@@ -103,6 +103,12 @@ bench-gateway: $(INSTALLED) ## start-up and request cost of the gateway
 
 bench-startup: $(INSTALLED) ## start-up cost of MLflow and the scheduler
 	@$(PYTHON) -m bench.startup
+
+bench-fraud: $(INSTALLED) ## features of ten million transactions, decision log, fraud predictor and gateway
+	@for bench in fraud_features decision_log fraud_serving fraud_gateway; do $(PYTHON) -m bench.$$bench || exit 1; done
+
+bench-fraud-quality: $(INSTALLED) ## fraud detection on the public sets, where they are at hand
+	@$(PYTHON) -m bench.fraud_quality
 
 clean: ## stop everything and delete the state folder, the environment included
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m local down

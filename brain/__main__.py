@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve() -> int:
     from pydantic import ValidationError
 
+    from brain.fraud.desk import RulesUnusableError
     from brain.security.keys.port import KeyStoreError
     from brain.server import PortTakenError, serve
     from brain.settings import BrainSettings, SettingsError
@@ -37,7 +38,14 @@ def _serve() -> int:
     configure_logging("gateway")
     try:
         serve(BrainSettings())
-    except (LockHeldError, PortTakenError, SettingsError, KeyStoreError, ValidationError) as error:
+    except (
+        LockHeldError,
+        PortTakenError,
+        SettingsError,
+        RulesUnusableError,
+        KeyStoreError,
+        ValidationError,
+    ) as error:
         get_logger("brain").error("the gateway cannot start", reason=str(error))
         return 1
     return 0

@@ -9,10 +9,10 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from brain import errors
-from brain.api import crypto, health
+from brain.api import crypto, fraud, fraud_alerts, fraud_batch, fraud_feedback, health
 from brain.api.problem_model import ProblemDocument
 from brain.console import pages
-from brain.middleware import AnswerMiddleware, DeadlineMiddleware, GateMiddleware
+from brain.middleware import AnswerMiddleware, ByPath, DeadlineMiddleware, GateMiddleware
 from brain.parts import StatusBoard
 from brain.security.origins import OriginPolicy
 from brain.services import Services, running
@@ -32,6 +32,7 @@ has a deadline, which `X-Timeout-Seconds` shortens. Where keys are asked for, se
 
 TAGS: list[dict[str, object]] = [
     {"name": "crypto", "description": "Price distributions of coins."},
+    {"name": "fraud", "description": "Decisions about card transactions, network connections and crypto accounts."},
     {"name": "health", "description": "Probes, state of the parts, metrics."},
 ]
 
@@ -55,13 +56,17 @@ def create_app(services: Services) -> "ASGIApp":
     """Build the whole application: routes within, and around them what every request passes."""
     settings = services.settings
     api = create_api(services)
-    app: ASGIApp = DeadlineMiddleware(api, settings.default_timeout_seconds)
-    app = BodyLimitMiddleware(app, settings.body_limit_bytes)
+    usual = BodyLimitMiddleware(DeadlineMiddleware(api, settings.default_timeout_seconds), settings.body_limit_bytes)
+    batch = BodyLimitMiddleware(
+        DeadlineMiddleware(api, settings.fraud.batch_seconds), settings.fraud.batch_body_limit_bytes
+    )
+    app: ASGIApp = ByPath(usual, {fraud_batch.PATH: batch})
     app = GateMiddleware(
         app,
         origins=OriginPolicy(settings.host_names, settings.allowed_origins),
         authenticator=services.authenticator,
         limiter=services.limiter,
+        own_limits={f"{fraud.router.prefix}/analyze": "analyze"},
         open_paths=frozenset() if settings.metrics_require_key else frozenset({"/metrics"}),
     )
     app = AnswerMiddleware(app, HttpMetrics("gateway", services.registry), access_log=settings.access_log)
@@ -92,7 +97,14 @@ def create_api(services: Services) -> FastAPI:
         collector(registry=services.registry)
     api.state.services = services
     api.state.board = StatusBoard(services)
-    areas = (health.router, crypto.router)
+    areas = (
+        health.router,
+        crypto.router,
+        fraud.router,
+        fraud_batch.router,
+        fraud_feedback.router,
+        fraud_alerts.router,
+    )
     for area in areas:
         api.include_router(area)
     pages.mount(api)

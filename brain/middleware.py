@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -110,12 +112,14 @@ class GateMiddleware:
         origins: OriginPolicy,
         authenticator: Authenticator,
         limiter: RateLimiter,
+        own_limits: Mapping[str, str] = MappingProxyType({}),
         open_paths: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
         self._origins = origins
         self._authenticator = authenticator
         self._limiter = limiter
+        self._own_limits = own_limits
         self._open = PUBLIC | PROBES | open_paths
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
@@ -151,8 +155,20 @@ class GateMiddleware:
         if principal.session:
             self._origins.check_origin(method, headers, session=True)
         scope["state"]["principal"] = principal
-        await self._limiter.hit("requests", principal.id)
+        await self._limiter.hit(self._own_limits.get(path, "requests"), principal.id)
         return None
+
+
+class ByPath:
+    """Sends some paths through an application of their own, such as one with wider limits."""
+
+    def __init__(self, usual: "ASGIApp", others: "Mapping[str, ASGIApp]") -> None:
+        self._usual = usual
+        self._others = others
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Handle one connection."""
+        await self._others.get(scope.get("path", ""), self._usual)(scope, receive, send)
 
 
 class DeadlineMiddleware:

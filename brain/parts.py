@@ -12,6 +12,8 @@ from brain.clients.errors import UpstreamError
 from brain.crypto.age import in_words
 from brain.crypto.predictor import CryptoPredictor
 from brain.deadline import Deadline
+from brain.fraud.cases import KINDS, Kind
+from brain.fraud.status import Look, look_at_log, look_at_model
 from brain.services import Services
 from brain.version import gateway_version
 
@@ -19,6 +21,8 @@ LOOK_SECONDS = 2.0
 """Longest look at one part."""
 
 State = Literal["up", "degraded", "down"]
+PartState = Literal["up", "degraded", "down", "absent"]
+"""`absent`: not there yet and not missed, such as a model that nobody has trained."""
 
 
 class DataAge(BaseModel):
@@ -43,14 +47,15 @@ class Part(BaseModel):
     """One process of the platform."""
 
     name: str
-    kind: Literal["gateway", "predictor", "tracking", "limits"]
-    state: State
+    kind: Literal["gateway", "predictor", "tracking", "limits", "features", "alerts"]
+    state: PartState
     detail: str = Field(default="", description="what is wrong, in words; empty while nothing is")
     version: str = ""
     address: str = ""
     model: ServedModel | None = None
     data: DataAge | None = None
     uptime_seconds: float | None = None
+    lag: int | None = Field(default=None, description="events that the feature store is behind the decision log")
 
 
 class Status(BaseModel):
@@ -81,7 +86,12 @@ class StatusBoard:
     async def _look(self) -> Status:
         services = self._services
         looks = [_look_at_predictor(predictor, services) for predictor in services.predictors.values()]
-        parts = [self._gateway(), *await asyncio.gather(*looks, _look_at_mlflow(services))]
+        fraud = [_look_at_fraud(kind, services) for kind in KINDS]
+        found, log = await asyncio.gather(
+            asyncio.gather(*looks, *fraud, _look_at_mlflow(services)),
+            look_at_log(services.fraud, datetime.now(UTC)),
+        )
+        parts = [self._gateway(), *found, *(_fraud_part(look, services) for look in log)]
         if services.settings.redis_url.get_secret_value():
             parts.append(_limits_part(services))
         return Status(state=_overall(parts), checked_at=datetime.now(UTC), parts=parts)
@@ -122,6 +132,23 @@ async def _look_at_predictor(predictor: CryptoPredictor, services: Services) -> 
     return part.model_copy(update={"data": data, "detail": detail, "state": "degraded" if data.stale else "up"})
 
 
+async def _look_at_fraud(kind: Kind, services: Services) -> Part:
+    return _fraud_part(await look_at_model(services.fraud, kind, LOOK_SECONDS), services)
+
+
+def _fraud_part(look: Look, services: Services) -> Part:
+    part = Part(name=look.name, kind=look.kind, state=look.state, detail=look.detail, lag=look.lag)
+    if look.kind != "predictor":
+        return part
+    address = services.fraud.predictor.client.upstream.base_url
+    if not look.version:
+        return part.model_copy(update={"address": address})
+    mlflow = services.settings.public_mlflow_url or services.settings.resolved_mlflow_url
+    link = model_link(mlflow, look.name, look.version)
+    model = ServedModel(name=look.name, version=look.version, network=look.learner, symbols=[], link=link)
+    return part.model_copy(update={"address": address, "version": look.version, "model": model})
+
+
 async def _look_at_mlflow(services: Services) -> Part:
     part = Part(name="mlflow", kind="tracking", state="up", address=services.settings.resolved_mlflow_url)
     try:
@@ -145,6 +172,7 @@ def _age(moments: Sequence[datetime], stale_after_seconds: float) -> DataAge:
 
 def _overall(parts: Sequence[Part]) -> State:
     """Down if no predictor answers; degraded if anything at all is amiss."""
+    parts = [part for part in parts if part.state != "absent"]
     predictors = [part for part in parts if part.kind == "predictor"]
     if predictors and all(part.state == "down" for part in predictors):
         return "down"

@@ -13,6 +13,7 @@ from brain.clients.breaker import Breaker
 from brain.clients.kserve import KServeClient
 from brain.clients.upstream import Upstream
 from brain.crypto.predictor import CryptoPredictor
+from brain.fraud.desk import FraudDesk, build_desk
 from brain.security.auth import Authenticator
 from brain.security.keys.port import KeyStore
 from brain.security.limits import RateLimiter
@@ -35,6 +36,7 @@ class Services:
     predictors: Mapping[str, CryptoPredictor]
     """By timeframe."""
 
+    fraud: FraudDesk
     mlflow: Upstream
     registry: CollectorRegistry
     """Every metric of this gateway."""
@@ -76,6 +78,9 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         client = KServeClient(upstream(f"the crypto predictor ({name})", url, key))
         return CryptoPredictor(Timeframe(name), client)
 
+    def guarded(name: str, url: str) -> Upstream:
+        return upstream(name, url, settings.predictor_api_key.get_secret_value())
+
     http = httpx.AsyncClient(
         timeout=httpx.Timeout(None, connect=settings.connect_timeout_seconds),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.upstream_connections),
@@ -91,8 +96,9 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         "requests": settings.rate_limit,
         "predict": settings.predict_rate_limit,
         "login": settings.login_rate_limit,
+        "analyze": settings.fraud.rate_limit,
     }
-    return Services(
+    services = Services(
         settings=settings,
         keys=keys,
         sessions=sessions,
@@ -102,16 +108,19 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         limiter=RateLimiter(limits, settings.redis_url.get_secret_value()),
         http=http,
         predictors={name: predictor(name, str(url)) for name, url in settings.crypto_predictors.items()},
+        fraud=build_desk(settings.fraud, guarded, http=http, registry=registry, stopping=lambda: services.draining),
         mlflow=upstream("MLflow", settings.resolved_mlflow_url),
         registry=registry,
     )
+    return services
 
 
 @asynccontextmanager
 async def running(services: Services) -> AsyncIterator[None]:
     """Close connections when the gateway ends."""
     try:
-        yield
+        async with services.fraud.running():
+            yield
     finally:
         await services.http.aclose()
         services.keys.close()

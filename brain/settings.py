@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from brain.fraud.settings import FraudSettings
+from brain.rates import readable_limit
 from components.crypto.series import Timeframe
 from runtime.settings import runtime_settings
 
@@ -61,6 +63,9 @@ class BrainSettings(BaseSettings):
 
     crypto_predictors: Mapping[str, AnyHttpUrl] = {"1h": AnyHttpUrl("http://127.0.0.1:5002")}
     """Address of the crypto predictor of each timeframe, as JSON."""
+
+    fraud: FraudSettings = Field(default_factory=FraudSettings)
+    """The fraud routes' own settings, prefix `BRAIN_FRAUD_`."""
 
     predictor_api_key: SecretStr = SecretStr("")
     """Sent to predictors as `Authorization: Bearer`; empty sends none."""
@@ -135,13 +140,7 @@ class BrainSettings(BaseSettings):
     @field_validator("rate_limit", "predict_rate_limit", "login_rate_limit")
     @classmethod
     def _readable_limit(cls, value: str) -> str:
-        from limits import parse
-
-        try:
-            parse(value)
-        except ValueError as error:
-            raise ValueError(f"{value!r} is no rate limit; write one such as '600/minute'") from error
-        return value
+        return readable_limit(value)
 
     @field_validator("database_url")
     @classmethod

@@ -5,6 +5,7 @@ a step that is tried again does not make a second one.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -25,6 +26,12 @@ JOB_TAG = "pipeline_job"
 OWNER_TAG = "pipeline_owner"
 OWNER_VARIABLE = "AIO_PIPELINE_OWNER"
 """Names a place that never runs a pipeline twice at once, so that what is still open there was killed; else not set."""
+
+CHAMPION_BUNDLE = "bundle"
+"""Folder of the champion's bundle beside `champion.json`; absent where there is no champion."""
+
+MLFLOW_RUN = "mlflow_run.json"
+"""Beside a candidate: which MLflow run made it."""
 
 _STATUS = {"SUCCEEDED": "FINISHED", "CANCELLED": "KILLED"}
 _LONGEST_TAG = 4000
@@ -109,6 +116,11 @@ def keep_file(run: RunLogger, path: Path, name: str) -> None:
         copy = Path(scratch) / name
         shutil.copyfile(path, copy)
         run.artifact(copy)
+
+
+def remember_run(candidate: Path, run_id: str) -> None:
+    """Write beside a candidate which MLflow run made it; registering it reads that."""
+    (candidate / MLFLOW_RUN).write_text(json.dumps({"run_id": run_id}) + "\n")
 
 
 def _client() -> "MlflowClient":

@@ -1,20 +1,28 @@
 """The entity, views and services of the current definitions, over the sources of a profile."""
 
 from datetime import timedelta
+from typing import TypeAlias
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, RepoConfig, ValueType
 from feast.data_format import ParquetFormat
 from feast.data_source import DataSource
-from feast.types import Bytes, Float32, Float64
+from feast.types import Bytes, Float32, Float64, Int64
 
 from feature_repo import names
 from feature_repo.crypto import BAR_SECONDS, FEATURES
 from feature_repo.names import ASOF_STORE
 from feature_repo.store import FeatureStoreConfigError, offline_location, state_folder
 
+Definition: TypeAlias = Entity | FeatureView | FeatureService
 
-def definitions(config: RepoConfig) -> list[Entity | FeatureView | FeatureService]:
-    """Everything that the current digest needs; nothing of an older digest is named, and so nothing is removed."""
+
+def definitions(config: RepoConfig) -> list[Definition]:
+    """Everything that the current digests need; nothing of an older digest is named, and so nothing is removed."""
+    return [*crypto_definitions(config), *card_definitions(config)]
+
+
+def crypto_definitions(config: RepoConfig) -> list[Definition]:
+    """Each series' rows for training and its latest window for serving."""
     series = Entity(
         name=names.SERIES_ENTITY,
         join_keys=[names.SERIES_KEY],
@@ -58,6 +66,46 @@ def definitions(config: RepoConfig) -> list[Entity | FeatureView | FeatureServic
         FeatureService(name=names.training_service(), features=[rows]),
         FeatureService(name=names.serving_service(), features=[window]),
     ]
+
+
+def card_definitions(config: RepoConfig) -> list[Definition]:
+    """What each customer and each terminal has done so far, for serving."""
+    customer = Entity(
+        name=names.CUSTOMER_ENTITY,
+        join_keys=[names.CUSTOMER_KEY],
+        value_type=ValueType.STRING,
+        description="whoever holds the card",
+    )
+    terminal = Entity(
+        name=names.TERMINAL_ENTITY,
+        join_keys=[names.TERMINAL_KEY],
+        value_type=ValueType.STRING,
+        description="where a card is used",
+    )
+    views = [
+        _state_view(config, names.customer_state_view(), customer),
+        _state_view(config, names.terminal_state_view(), terminal),
+    ]
+    return [customer, terminal, *views, FeatureService(name=names.card_state_service(), features=views)]
+
+
+def _state_view(config: RepoConfig, name: str, entity: Entity) -> FeatureView:
+    return FeatureView(
+        name=name,
+        entities=[entity],
+        # A window is counted back from the transaction, so a state never grows stale by itself.
+        ttl=timedelta(0),
+        schema=[
+            Field(name="state", dtype=Bytes, description="components.fraud.cards.state.EntityState, encoded"),
+            Field(
+                name="last_sequence", dtype=Int64, description="newest decision log sequence that it holds; -1: none"
+            ),
+        ],
+        # Nothing is ever read from the batch source: states are built from transactions and the decision log.
+        source=PushSource(name=f"{name}_push", batch_source=offline_source(config, name)),
+        online=True,
+        description=f"each {entity.name}'s buckets of transactions and frauds",
+    )
 
 
 def offline_source(config: RepoConfig, view: str) -> DataSource:

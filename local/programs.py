@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.settings import LocalSettings
@@ -18,13 +18,17 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Program:
-    """One supervised process; `ready_url` answers 200 once it can do its work, None where it serves nothing."""
+    """One supervised process.
+
+    `ready_url` answers 200 once it can do its work, None where it serves nothing; `variables` are told to it alone.
+    """
 
     name: str
     title: str
     command: tuple[str, ...]
     ports: tuple[int, ...] = ()
     ready_url: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def programs(local: LocalSettings, runtime: RuntimeSettings) -> tuple[Program, ...]:
@@ -36,12 +40,15 @@ def programs(local: LocalSettings, runtime: RuntimeSettings) -> tuple[Program, .
         ports=(local.mlflow_port,),
         ready_url=f"http://{HOST}:{local.mlflow_port}/health",
     )
-    predictor = Program(
-        name="crypto-predictor",
-        title="Crypto predictor",
-        command=(sys.executable, "-m", "serving", "crypto"),
-        ports=(local.crypto_port, local.crypto_grpc_port),
-        ready_url=f"http://{HOST}:{local.crypto_port}/ready",
+    crypto = _predictor("crypto", "Crypto predictor", local.crypto_port, local.crypto_grpc_port)
+    fraud = _predictor("fraud", "Fraud predictor", local.fraud_port, local.fraud_grpc_port)
+    features = Program(
+        name="fraud-features",
+        title="Fraud features",
+        command=(sys.executable, "-m", "components.fraud.feature_writer"),
+        ports=(local.fraud_features_port,),
+        ready_url=f"http://{HOST}:{local.fraud_features_port}/ready",
+        variables={"FEATURE_WRITER_PROBE_PORT": str(local.fraud_features_port)},
     )
     gateway = Program(
         name="gateway",
@@ -55,7 +62,7 @@ def programs(local: LocalSettings, runtime: RuntimeSettings) -> tuple[Program, .
         title="Crypto refresh",
         command=(sys.executable, "-m", "pipelines", "schedule", "crypto-refresh", "--target", "local"),
     )
-    return (mlflow, predictor, gateway, *((refresh,) if local.refresh else ()))
+    return (mlflow, crypto, fraud, features, gateway, *((refresh,) if local.refresh else ()))
 
 
 def environment(local: LocalSettings, runtime: RuntimeSettings, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -85,14 +92,24 @@ def environment(local: LocalSettings, runtime: RuntimeSettings, inherited: Mappi
         "AIO_STATE_DIR": str(state),
         "AIO_MLFLOW_TRACKING_URI": f"http://{HOST}:{local.mlflow_port}",
         "BRAIN_CRYPTO_PREDICTORS": json.dumps({"1h": f"http://{HOST}:{local.crypto_port}"}),
+        "BRAIN_FRAUD_PREDICTOR_URL": f"http://{HOST}:{local.fraud_port}",
         "BRAIN_MLFLOW_URL": f"http://{HOST}:{local.mlflow_port}",
         "BRAIN_PORT": str(local.gateway_port),
-        "PREDICTOR_GRPC_PORT": str(local.crypto_grpc_port),
-        "PREDICTOR_HTTP_PORT": str(local.crypto_port),
         "PYTHONDONTWRITEBYTECODE": "",  # bytecode is kept, in the state folder
         "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
     }
     return {**defaults, **inherited, **decided}
+
+
+def _predictor(name: str, title: str, http_port: int, grpc_port: int) -> Program:
+    return Program(
+        name=f"{name}-predictor",
+        title=title,
+        command=(sys.executable, "-m", "serving", name),
+        ports=(http_port, grpc_port),
+        ready_url=f"http://{HOST}:{http_port}/ready",
+        variables={"PREDICTOR_HTTP_PORT": str(http_port), "PREDICTOR_GRPC_PORT": str(grpc_port)},
+    )
 
 
 def _mlflow_command(port: int, folder: Path) -> tuple[str, ...]:

@@ -20,6 +20,15 @@ class LocalSettings(BaseSettings):
     crypto_grpc_port: int = Field(default=5012, ge=1, le=65535)
     """gRPC port of the crypto predictor."""
 
+    fraud_port: int = Field(default=5004, ge=1, le=65535)
+    """REST port of the fraud predictor."""
+
+    fraud_grpc_port: int = Field(default=5014, ge=1, le=65535)
+    """gRPC port of the fraud predictor."""
+
+    fraud_features_port: int = Field(default=5024, ge=1, le=65535)
+    """Where the fraud feature writer answers probes."""
+
     mlflow_port: int = Field(default=5500, ge=1, le=65535)
     """MLflow's port."""
 

@@ -14,6 +14,10 @@ from local.settings import LocalSettings
 from local.supervisor import ProcessState
 
 _SHOWN_STEPS = (1, 6, 12, 24)
+_TO_TYPE = {
+    "/api/v1/crypto/predict": '{"symbol": "BTC", "timeframe": "1h", "prediction_horizon": 24}',
+    "/api/v1/fraud/analyze": '{"customer_id": "C0000001", "terminal_id": "T0000001", "amount_minor": 4200}',
+}
 
 
 def show_forecast(console: Console, answer: Mapping[str, object], local: LocalSettings) -> None:
@@ -38,12 +42,10 @@ def show_addresses(console: Console, local: LocalSettings) -> None:
     """Print where to look and what to type next."""
     gateway = f"http://{HOST}:{local.gateway_port}"
     console.print(f"\nConsole  {gateway}/\nAPI      {gateway}/docs\nMLflow   http://{HOST}:{local.mlflow_port}/\n")
-    body = '{"symbol": "BTC", "timeframe": "1h", "prediction_horizon": 24}'
-    console.print(
-        f"curl -s {gateway}/api/v1/crypto/predict -H 'content-type: application/json' -d '{body}'",
-        style="dim",
-        soft_wrap=True,
-    )
+    for path, body in _TO_TYPE.items():
+        console.print(
+            f"curl -s {gateway}{path} -H 'content-type: application/json' -d '{body}'", style="dim", soft_wrap=True
+        )
 
 
 def show_status(console: Console, programs: Sequence[Program], states: Sequence[ProcessState]) -> bool:

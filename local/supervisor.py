@@ -151,6 +151,7 @@ class Supervisor:
                 "stdout_logfile": self.log_file(program.name),
                 "stdout_logfile_maxbytes": "10MB",
                 "stdout_logfile_backups": 3,
+                "environment": ",".join(f"{key}={_quote(value)}" for key, value in program.variables.items()),
             }
         sections = []
         for name, options in head.items():

@@ -21,13 +21,18 @@ from local.supervisor import Supervisor, SupervisorError
 from runtime.process_lock import process_lock
 from runtime.settings import RuntimeSettings
 
-REGISTERED_MODEL = "crypto-forecast-1h"
 _POLL_SECONDS = 0.2
 _PORT_SETTINGS = {
     "mlflow": "LOCAL_MLFLOW_PORT",
     "crypto-predictor": "LOCAL_CRYPTO_PORT",
+    "fraud-predictor": "LOCAL_FRAUD_PORT",
+    "fraud-features": "LOCAL_FRAUD_FEATURES_PORT",
     "gateway": "LOCAL_GATEWAY_PORT",
 }
+FIRST_CHAMPIONS = {"crypto-forecast-1h": "crypto-forecast", "fraud-card": "fraud-detection"}
+"""Models that the platform does not come up without, and the pipeline that trains each from what is shipped."""
+
+SERVING = ("crypto-predictor", "fraud-predictor", "fraud-features", "gateway")
 
 
 class LaunchError(RuntimeError):
@@ -76,13 +81,14 @@ def up(platform: Platform) -> dict[str, object]:
         _ensure_supervisor(platform)
         _start(platform, "mlflow")
         _run(platform, "Settling promotions that a crash left open", "-m", "pipelines", "reconcile")
-        if champion(platform) is None:
-            _train(platform)
-        for name in ("crypto-predictor", "gateway"):
+        for model, pipeline in FIRST_CHAMPIONS.items():
+            if champion(platform, model) is None:
+                _train(platform, model, pipeline)
+        for name in SERVING:
             platform.supervisor.launch(name)
         if not _predictor_has_features(platform):
             _run(platform, "Materialising features", "-m", "pipelines", "run", "crypto-refresh", "--target", "local")
-        for name in ("crypto-predictor", "gateway"):
+        for name in SERVING:
             _wait_ready(platform, platform.program(name))
         if platform.local.refresh:
             platform.supervisor.launch("crypto-refresh")
@@ -98,10 +104,10 @@ def down(platform: Platform) -> int:
         return sweep(state_dir, platform.local.stop_timeout_seconds)
 
 
-def champion(platform: Platform) -> str | None:
+def champion(platform: Platform, model: str) -> str | None:
     """The version that the champion alias points at, or None before the first promotion."""
     address = f"http://{HOST}:{platform.local.mlflow_port}/api/2.0/mlflow/registered-models/alias"
-    answer = httpx.get(address, params={"name": REGISTERED_MODEL, "alias": "champion"}, timeout=30)
+    answer = httpx.get(address, params={"name": model, "alias": "champion"}, timeout=30)
     if answer.status_code == httpx.codes.NOT_FOUND or answer.status_code == httpx.codes.BAD_REQUEST:
         return None
     answer.raise_for_status()
@@ -187,13 +193,13 @@ def _lacks_features(url: str) -> bool:
     return bool(said.get("model_version")) and not said.get("ready") and "crypto-refresh" in str(said.get("reason"))
 
 
-def _train(platform: Platform) -> None:
-    platform.console.print(f"No champion yet: training the first one ({platform.local.profile} profile)")
-    arguments = ("-m", "pipelines", "run", "crypto-forecast", "--target", "local", "--profile", platform.local.profile)
+def _train(platform: Platform, model: str, pipeline: str) -> None:
+    platform.console.print(f"{model} has no champion yet: training the first one ({platform.local.profile} profile)")
+    arguments = ("-m", "pipelines", "run", pipeline, "--target", "local", "--profile", platform.local.profile)
     _run(platform, "Training", *arguments, shown=True)
-    if champion(platform) is None:
+    if champion(platform, model) is None:
         raise LaunchError(
-            "the crypto-forecast run ended without a champion: the gate's page says why no candidate became one; "
+            f"the {pipeline} run ended without a champion: the gate's page says why no candidate became one; "
             f"it is in MLflow, http://{HOST}:{platform.local.mlflow_port}"
         )
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from runtime.signature import Signature, with_signature
+
 MANIFEST = "bundle.json"
 
 
@@ -19,9 +21,9 @@ class BundleError(ValueError):
 
 
 class BundleManifest(BaseModel):
-    """What a version says of itself.
+    """What a version of any family says of itself; a family's own fields stand beside these, in `model_extra`.
 
-    `symbols` are series ids, `quantile_levels` ascend, `feature_names` are in the model's input order.
+    `network` is the kind of model, `feature_names` are in the model's input order.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -29,18 +31,13 @@ class BundleManifest(BaseModel):
     family: str
     name: str
     network: str
-    timeframe: str
-    market: str
-    symbols: tuple[str, ...]
-    horizon_bars: int
-    window_bars: int
-    quantile_levels: tuple[float, ...]
     feature_names: tuple[str, ...]
     feature_digest: str
     data_digest: str
     code_revision: str
     created_at: str
     files: Mapping[str, str]
+    signature: Signature
 
 
 class Bundle(BaseModel):
@@ -99,8 +96,8 @@ def read_bundle(folder: Path) -> Bundle:
     if not path.is_file():
         raise BundleError(f"{folder} holds no {MANIFEST}, so it is not a bundle")
     try:
-        manifest = BundleManifest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        manifest = _parsed(json.loads(path.read_bytes()))
+    except ValueError as error:
         raise BundleError(f"{path} is not a valid manifest: {error}") from error
     for name, expected in manifest.files.items():
         file = folder / name
@@ -108,3 +105,7 @@ def read_bundle(folder: Path) -> Bundle:
         if found != expected:
             raise BundleError(f"{name} in {folder} does not match its manifest: expected {expected}, found {found}")
     return Bundle(path=folder, manifest=manifest, digest=file_digest(path))
+
+
+def _parsed(document: object) -> BundleManifest:
+    return BundleManifest.model_validate(with_signature(document) if isinstance(document, dict) else document)

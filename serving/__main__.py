@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from runtime.logs import configure_logging, get_logger
 from runtime.problems import nearest
 
-PREDICTORS = {"crypto": "serving.crypto_process"}
+PREDICTORS = {"crypto": "serving.crypto_process", "fraud": "serving.fraud_process"}
 """Predictor name to the module whose `serve()` runs it."""
 
 USAGE = 2

@@ -85,6 +85,8 @@ def _per_row(tensor: Tensor, rows: int) -> Sequence[object]:
 
 def _stack(spec: TensorSpec, values: list[object]) -> Tensor:
     if spec.datatype == "BYTES":
+        if spec.json:
+            values = [orjson.dumps(value).decode() if isinstance(value, dict) else value for value in values]
         return tensor_of_values(spec.name, "BYTES", (len(values),), values)
     shape = _shape(values)
     if len(shape) != len(spec.shape):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from components.crypto.manifest import CryptoManifest
 from components.crypto.series import Timeframe
 from feature_repo.crypto import FEATURE_NAMES
 from runtime.bundle import Bundle
@@ -23,7 +24,8 @@ class CryptoPredictor:
     """Answers for one model version.
 
     Args:
-        bundle: What the version says of itself, checked by `load`.
+        bundle: The version's files.
+        manifest: What it says of itself, checked by `load`.
         version: The registry's version.
         batcher: Calls the model.
         lookup: Reads windows.
@@ -31,9 +33,14 @@ class CryptoPredictor:
     """
 
     def __init__(
-        self, bundle: Bundle, version: str, batcher: MicroBatcher, lookup: WindowLookup, settings: PredictorSettings
+        self,
+        bundle: Bundle,
+        manifest: CryptoManifest,
+        version: str,
+        batcher: MicroBatcher,
+        lookup: WindowLookup,
+        settings: PredictorSettings,
     ) -> None:
-        manifest = bundle.manifest
         self.version = version
         self.parameters: Mapping[str, str] = {
             "network": manifest.network,
@@ -44,7 +51,7 @@ class CryptoPredictor:
         self._max_rows = settings.max_batch_rows
         self._row_shape = (manifest.window_bars, len(FEATURE_NAMES))
         self._stale_after_seconds = settings.stale_after_bars * Timeframe(manifest.timeframe).seconds
-        self._rows, self._index = SeriesRows(bundle), SeriesIndex(manifest.symbols)
+        self._rows, self._index = SeriesRows(bundle, manifest.window_bars), SeriesIndex(manifest.symbols)
         self._levels = Tensor.of("quantile_levels", np.array(manifest.quantile_levels, np.float32), shared=True)
         self.inputs, self.outputs = input_specs(manifest), output_specs(manifest)
         self.properties = properties(manifest, self._index, settings.registry_name)

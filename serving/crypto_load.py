@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
+from components.crypto.manifest import CryptoManifest
 from components.crypto.series import Series, Timeframe
 from feature_repo.crypto import FEATURE_NAMES, WINDOW_BARS, feature_digest
-from runtime.bundle import Bundle, BundleManifest
+from runtime.bundle import Bundle, BundleError, BundleManifest
 from serving.batcher import MicroBatcher, ModelThread
 from serving.crypto import CryptoPredictor
 from serving.crypto_rows import typical_window
@@ -47,8 +49,7 @@ class CryptoFamily:
         Raises:
             ModelRejectedError: It cannot be served by this process; says why.
         """
-        manifest = bundle.manifest
-        check_manifest(manifest)
+        manifest = checked_manifest(bundle.manifest)
         model = OnnxModel(
             bundle.path / MODEL_FILE,
             input_name="window",
@@ -58,7 +59,7 @@ class CryptoFamily:
             threads=self._settings.intra_op_threads,
             providers=self._settings.execution_providers,
         )
-        smoke(model, bundle, self._settings.max_batch_rows)
+        smoke(model, typical_window(bundle, manifest.window_bars), self._settings.max_batch_rows)
         batcher = MicroBatcher(
             model,
             self._thread,
@@ -66,13 +67,17 @@ class CryptoFamily:
             queue_rows=self._settings.queue_rows,
             on_batch=self._on_batch,
         )
-        return CryptoPredictor(bundle, version, batcher, self._lookup, self._settings)
+        return CryptoPredictor(bundle, manifest, version, batcher, self._lookup, self._settings)
 
 
-def check_manifest(manifest: BundleManifest) -> None:
-    """Raise ModelRejectedError unless the version was trained on the features that this process reads."""
-    if manifest.family != FAMILY:
-        raise ModelRejectedError(f"the version is of family {manifest.family!r}; this predictor serves {FAMILY!r}")
+def checked_manifest(sealed: BundleManifest) -> CryptoManifest:
+    """What a forecaster says of itself; ModelRejectedError unless it was trained on the features that are read here."""
+    if sealed.family != FAMILY:
+        raise ModelRejectedError(f"the version is of family {sealed.family!r}; this predictor serves {FAMILY!r}")
+    try:
+        manifest = CryptoManifest.of(sealed)
+    except BundleError as error:
+        raise ModelRejectedError(str(error)) from error
     if manifest.feature_digest != feature_digest() or manifest.feature_names != FEATURE_NAMES:
         raise ModelRejectedError(
             f"the version was trained on features {manifest.feature_digest}, and this process reads "
@@ -91,11 +96,11 @@ def check_manifest(manifest: BundleManifest) -> None:
         raise ModelRejectedError(
             f"the version is for market {manifest.market!r} and its series are of {sorted(markets)}"
         )
+    return manifest
 
 
-def smoke(model: OnnxModel, bundle: Bundle, rows: int) -> None:
+def smoke(model: OnnxModel, window: NDArray[np.float32], rows: int) -> None:
     """Call the model on one row and on a full batch of the same row; raise ModelRejectedError if it fails."""
-    window = typical_window(bundle)
     try:
         alone = model(window[None])[0]
         batch = model(np.repeat(window[None], rows, axis=0))

@@ -41,8 +41,8 @@ class SeriesRow:
 class SeriesRows:
     """Derives rows from windows for one model version; raise ModelRejectedError if its statistics do not fit."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._bars = bundle.manifest.window_bars
+    def __init__(self, bundle: Bundle, window_bars: int) -> None:
+        self._bars = window_bars
         self._derived: dict[str, tuple[Window, SeriesRow]] = {}
         statistics = _statistics(bundle)
         self._mean, self._low, self._high = statistics["mean"], statistics["p001"], statistics["p999"]
@@ -109,10 +109,10 @@ def series_tensors(rows: Sequence[SeriesRow], history_bars: int) -> list[Tensor]
     return tensors
 
 
-def typical_window(bundle: Bundle) -> NDArray[np.float32]:
-    """A window FP32 `(L, F)` that holds every feature's training mean in every bar."""
+def typical_window(bundle: Bundle, window_bars: int) -> NDArray[np.float32]:
+    """A window FP32 `(window_bars, F)` that holds every feature's training mean in every bar."""
     mean = _statistics(bundle)["mean"].astype(np.float32)
-    return np.repeat(mean[None], bundle.manifest.window_bars, axis=0)
+    return np.repeat(mean[None], window_bars, axis=0)
 
 
 def rfc3339(moment: datetime) -> str:

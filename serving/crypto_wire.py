@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from components.crypto.indicators import INDICATOR_NAMES
+from components.crypto.manifest import CryptoManifest
 from components.crypto.series import Series
 from feature_repo.crypto import FEATURE_NAMES
 from feature_repo.online import CANDLE_FIELDS
-from runtime.bundle import BundleManifest
 from serving.errors import unknown_name
 from serving.session import ModelRejectedError
 from serving.tensors import TensorSpec
@@ -35,7 +35,7 @@ class SeriesIndex:
         return found
 
 
-def input_specs(manifest: BundleManifest) -> tuple[TensorSpec, ...]:
+def input_specs(manifest: CryptoManifest) -> tuple[TensorSpec, ...]:
     """Either of these is what a request holds."""
     return (
         TensorSpec("symbol", "BYTES", (-1,)),
@@ -43,7 +43,7 @@ def input_specs(manifest: BundleManifest) -> tuple[TensorSpec, ...]:
     )
 
 
-def output_specs(manifest: BundleManifest) -> tuple[TensorSpec, ...]:
+def output_specs(manifest: CryptoManifest) -> tuple[TensorSpec, ...]:
     """What an answer can hold; all but the first two only where the request names symbols."""
     levels, indicators = len(manifest.quantile_levels), len(INDICATOR_NAMES)
     return (
@@ -60,7 +60,7 @@ def output_specs(manifest: BundleManifest) -> tuple[TensorSpec, ...]:
     )
 
 
-def properties(manifest: BundleManifest, index: SeriesIndex, registered_name: str) -> Mapping[str, object]:
+def properties(manifest: CryptoManifest, index: SeriesIndex, registered_name: str) -> Mapping[str, object]:
     """What the model's metadata says beside its tensors."""
     return {
         "symbols": list(index.symbols or index.unique_ids),

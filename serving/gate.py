@@ -5,7 +5,7 @@ import time
 
 from runtime.api_keys import verify
 from serving.errors import DeadlineError, ForbiddenError, MalformedError, NoKeyError
-from serving.settings import PredictorSettings, is_loopback
+from serving.settings import ServerSettings, is_loopback
 
 _MAX_KNOWN_KEYS = 1024
 
@@ -13,7 +13,7 @@ _MAX_KNOWN_KEYS = 1024
 class Gate:
     """Checks keys, host names and deadlines."""
 
-    def __init__(self, settings: PredictorSettings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self._hashes = settings.api_key_sha256
         self._local_only = is_loopback(settings.host) and not settings.api_key_sha256
         self._default_seconds = settings.default_deadline_seconds

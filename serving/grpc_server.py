@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import grpc
@@ -21,7 +21,7 @@ from serving.errors import INTERNAL, MalformedError, PredictorError, Unavailable
 from serving.gate import Gate
 from serving.kserve_model import ServedDataPlane, grpc_seconds_left
 from serving.metrics import PredictorMetrics
-from serving.settings import PredictorSettings
+from serving.settings import ServerSettings
 
 if TYPE_CHECKING:
     from kserve.protocol.model_repository_extension import ModelRepositoryExtension
@@ -59,7 +59,7 @@ class Servicer(InferenceServicer):  # type: ignore[misc]
 class GateInterceptor(AsyncServerInterceptor):
     """Keys before, status codes after, and nothing of an exception but what is meant for the caller."""
 
-    def __init__(self, gate: Gate, metrics: PredictorMetrics) -> None:
+    def __init__(self, gate: Gate, metrics: Mapping[str, PredictorMetrics]) -> None:
         self._gate, self._metrics = gate, metrics
 
     async def intercept(
@@ -86,7 +86,13 @@ class GateInterceptor(AsyncServerInterceptor):
             await context.abort(grpc.StatusCode[told.grpc_code], told.message, trailing)
         finally:
             if name == _INFER:
-                self._metrics.answered("grpc", status, time.perf_counter() - begun)
+                self._count(getattr(request_or_iterator, "model_name", ""), status, time.perf_counter() - begun)
+
+    def _count(self, model: str, status: int, seconds: float) -> None:
+        """Names of no model are not counted: they are the caller's, and labels must stay few."""
+        metrics = self._metrics.get(model)
+        if metrics is not None:
+            metrics.answered("grpc", status, seconds)
 
     def _log(self, error: Exception, told: PredictorError, name: str, metadata: dict[str, str]) -> None:
         given = metadata.get("x-request-id", "")
@@ -102,11 +108,11 @@ class GrpcServer:
 
     def __init__(
         self,
-        settings: PredictorSettings,
+        settings: ServerSettings,
         data_plane: ServedDataPlane,
         repository: "ModelRepositoryExtension",
         gate: Gate,
-        metrics: PredictorMetrics,
+        metrics: Mapping[str, PredictorMetrics],
     ) -> None:
         # Without so_reuseport=0 a second process would take the same port in silence.
         options = [

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from runtime.logs import get_logger
 from serving.asgi import error_response
 from serving.errors import INTERNAL, MalformedError, PredictorError, UnavailableError
-from serving.served import Served
+from serving.served import ServedModels
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,23 +26,23 @@ logger = get_logger(__name__)
 class RestServer(RESTServer):  # type: ignore[misc]
     """KServe's routes without its timing middleware, and with our error answers in place of its own."""
 
-    served: Served
+    models: ServedModels
 
     def _add_middlewares(self, app: "FastAPI") -> None:
         """None: KServe's writes log lines for every request."""
 
     def _add_exception_handlers(self, app: "FastAPI") -> None:
-        handler = answer_errors(self.served)
+        handler = answer_errors(self.models)
         kinds = (PredictorError, InvalidInput, ModelNotReady, ServerNotReady, RequestValidationError, HTTPException)
         for kind in (*kinds, NotImplementedError, Exception):
             app.add_exception_handler(kind, handler)
 
 
-def answer_errors(served: Served) -> Handler:
+def answer_errors(models: ServedModels) -> Handler:
     """One handler for whatever leaves KServe's routes."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        told = _for_caller(error, served)
+        told = _for_caller(error, models)
         if told.status >= 500 and not isinstance(error, PredictorError | ModelNotReady | ServerNotReady):
             logger.error("request failed", path=request.url.path, exc_info=error)
         wire = error_response(told)
@@ -52,13 +52,15 @@ def answer_errors(served: Served) -> Handler:
     return answer
 
 
-def _for_caller(error: Exception, served: Served) -> PredictorError:
+def _for_caller(error: Exception, models: ServedModels) -> PredictorError:
     if isinstance(error, PredictorError):
         return error
     if isinstance(error, InvalidInput):
         return MalformedError(str(error))
-    if isinstance(error, ModelNotReady | ServerNotReady):
-        return UnavailableError(served.reason or str(error), retry_after_seconds=2)
+    if isinstance(error, ModelNotReady):
+        return UnavailableError(models.get(error.model_name).reason or str(error), retry_after_seconds=2)
+    if isinstance(error, ServerNotReady):
+        return UnavailableError(models.reason or str(error), retry_after_seconds=2)
     if isinstance(error, RequestValidationError):
         return MalformedError("the request has the wrong form; see the protocol's description")
     if isinstance(error, HTTPException):

@@ -1,4 +1,4 @@
-"""KServe's view of a predictor: one model, always registered, ready when it truly is.
+"""KServe's view of a predictor: its models, always registered, each ready when it truly is.
 
 KServe drops a model that is not ready at start, answers 503 for ever after `unload` and `load`, and takes a model's
 existence for the server's readiness; the classes here put `Served` in place of each.
@@ -20,7 +20,7 @@ from serving import codec_v1
 from serving.codec_v2 import checked_datatype, checked_shape, raw_bytes, tensor_of_bytes, tensor_of_values
 from serving.errors import MalformedError, PredictorError, unknown_name
 from serving.gate import Gate
-from serving.served import Served
+from serving.served import Served, ServedModels
 from serving.tensors import Call, Tensor
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ _CONTENTS = {
 
 
 class NotUnloadedError(PredictorError):
-    """The one model of a predictor stays."""
+    """The models of a predictor stay."""
 
     status = 409
     grpc_code = "FAILED_PRECONDITION"
 
 
 class ServedModel(kserve.Model):  # type: ignore[misc]
-    """The model that KServe calls: gRPC, and the REST requests that the short way leaves to KServe."""
+    """A model that KServe calls: gRPC, and the REST requests that the short way leaves to KServe."""
 
     def __init__(self, name: str, served: Served, gate: Gate) -> None:
         super().__init__(name)
@@ -100,17 +100,13 @@ class ServedModel(kserve.Model):  # type: ignore[misc]
 
 
 class ServedRepository(ModelRepository):  # type: ignore[misc]
-    """Holds one model for good.
+    """Holds its models for good; each comes with what `load` calls: have the registry looked at now."""
 
-    Args:
-        model: The model.
-        look_soon: Called by `load`: have the registry looked at now.
-    """
-
-    def __init__(self, model: ServedModel, look_soon: Callable[[], None]) -> None:
+    def __init__(self, models: Sequence[tuple[ServedModel, Callable[[], None]]]) -> None:
         super().__init__()
-        self.update(model)
-        self._look_soon = look_soon
+        for model, _ in models:
+            self.update(model)
+        self._look_soon = {model.name: look_soon for model, look_soon in models}
 
     def get_model(self, name: str) -> ServedModel:
         """The model; raise UnknownNameError for any other name."""
@@ -122,30 +118,31 @@ class ServedRepository(ModelRepository):  # type: ignore[misc]
     def load(self, name: str) -> bool:
         """Look at the registry now instead of at the next turn."""
         self.get_model(name)
-        self._look_soon()
+        self._look_soon[name]()
         return True
 
     def unload(self, name: str) -> None:
         """Refuse: an unloaded model would answer nobody until the next start."""
         self.get_model(name)
-        raise NotUnloadedError(f"{name} is the one model of this process; stop the process instead")
+        raise NotUnloadedError(f"{name} is served for as long as this process lives; stop the process instead")
 
 
 class ServedDataPlane(DataPlane):  # type: ignore[misc]
     """KServe's data plane with a readiness that is true and versions in the metadata."""
 
-    def __init__(self, repository: ServedRepository, served: Served) -> None:
+    def __init__(self, repository: ServedRepository, models: ServedModels) -> None:
         super().__init__(model_registry=repository)
-        self._served = served
+        self._models = models
 
     async def ready(self) -> bool:
         """Whether the process can answer now."""
-        return self._served.ready
+        return self._models.ready
 
     async def model_metadata(self, model_name: str) -> dict[str, object]:
         """KServe's metadata, with the version served."""
+        version = self._models.get(model_name).require().version
         metadata: dict[str, object] = await super().model_metadata(model_name)
-        return {**metadata, "versions": [self._served.require().version], "platform": "onnxruntime_onnx"}
+        return {**metadata, "versions": [version], "platform": "onnxruntime_onnx"}
 
 
 def _tensor_in(given: InferInput) -> Tensor:

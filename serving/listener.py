@@ -5,7 +5,7 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
-from serving.settings import PredictorSettings
+from serving.settings import ServerSettings
 
 if TYPE_CHECKING:
     import uvicorn
@@ -20,7 +20,7 @@ class PortTakenError(OSError):
     """An address cannot be bound; names it and the setting."""
 
 
-def listen(settings: PredictorSettings) -> socket.socket:
+def listen(settings: ServerSettings) -> socket.socket:
     """Bind the REST address; raise PortTakenError."""
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

@@ -1,58 +1,78 @@
-"""Windows from the online store, read off the event loop and kept for a moment.
+"""What the online store holds, read off the event loop and kept for a moment.
 
-Requests that need a series while a read is under way join the next read, so that a burst costs one read, not one each.
-A window that was read again unchanged stays the same object: what was derived from it stays good.
+Requests that need a key while a read is under way join the next read, so that a burst costs one read, not one each.
+A value that was read again unchanged stays the same object: what was derived from it stays good.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Executor
+from operator import is_
+from typing import Generic, TypeVar
 
 import numpy as np
 
+from feature_repo.fraud_online import CardStatesMissingError
 from feature_repo.online import CorruptWindowError, FeatureServiceMissingError, Window, WindowReader
 from runtime.logs import get_logger
 from serving.errors import UnavailableError
 
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
 PATIENCE_SECONDS = 0.5
-"""Longest wait for a read where the window kept before still serves."""
+"""Longest wait for a read where the value kept before still serves."""
+
+Read = tuple[float, Value | None]
+"""When a read began, on the lookup's clock, and what it found."""
+
+_NEVER = (float("-inf"), None)
+
+_TOLD = (FeatureServiceMissingError, CardStatesMissingError)
+"""Errors whose words are for callers: they say what to run."""
 
 logger = get_logger(__name__)
 
 
-class WindowLookup:
-    """Reads the latest window of series.
+class Lookup(Generic[Key, Value]):
+    """Reads values by key.
 
     Args:
-        reader: The online store; may block.
+        read: The online store; may block. Gives a value or None for each key, in order.
         executor: Where it is called.
-        ttl_seconds: How long a window is kept before the store is asked again.
-        grace_seconds: How long a window is kept in use while the store is down or slow.
+        ttl_seconds: How old, at most, a value may be when it is asked for; what is older is read again.
+        grace_seconds: How long a value is kept in use while the store is down or slow; 0 for never.
         clock: Seconds that only grow.
+        same: Tells whether two values are equal.
+        most_kept: Most values that are kept, those read longest ago dropped first; None for all.
     """
 
     def __init__(
         self,
-        reader: WindowReader,
+        read: Callable[[Sequence[Key]], Sequence[Value | None]],
         executor: Executor,
         *,
         ttl_seconds: float,
         grace_seconds: float,
         clock: Callable[[], float],
+        same: Callable[[Value, Value], bool] = is_,
+        most_kept: int | None = None,
     ) -> None:
-        self._reader = reader
+        self._reader = read
         self._executor = executor
         self._ttl_seconds = ttl_seconds
         self._grace_seconds = grace_seconds
         self._clock = clock
-        self._kept: dict[str, tuple[float, Window | None]] = {}
-        self._awaited: dict[str, asyncio.Future[Window | None]] = {}
-        self._wanted: list[str] = []
+        self._same = same
+        self._most_kept = most_kept
+        self._kept: dict[Key, Read[Value]] = {}
+        self._awaited: dict[Key, asyncio.Future[Read[Value]]] = {}
+        self._wanted: list[Key] = []
         self._pump: asyncio.Task[None] | None = None
         self._down = False
 
-    async def get(self, unique_ids: Sequence[str]) -> list[Window | None]:
-        """The latest window of each series, None where the store has none.
+    async def get(self, keys: Sequence[Key]) -> list[Value | None]:
+        """The value of each key, None where the store has none.
 
         Raises:
             UnavailableError: The store cannot be read, and what was kept is older than the grace.
@@ -60,33 +80,52 @@ class WindowLookup:
         oldest = self._clock() - self._ttl_seconds
         kept = self._kept
         try:
-            found = [kept[unique_id] for unique_id in unique_ids]
+            found = [kept[key] for key in keys]
         except KeyError:
             found = []
         if found and min(found, key=_read_at)[0] >= oldest:
-            return [window for _, window in found]
-        return await asyncio.gather(*(self._one(unique_id, oldest) for unique_id in unique_ids))
+            return [value for _, value in found]
+        return await asyncio.gather(*(self._one(key, oldest) for key in keys))
 
-    async def _one(self, unique_id: str, oldest: float) -> Window | None:
-        read_at, window = self._kept.get(unique_id, (float("-inf"), None))
+    async def fresh(self, keys: Sequence[Key]) -> list[Value | None]:
+        """As `get`, but never older than the time to live, whatever the grace, also where a read takes long.
+
+        Raises:
+            UnavailableError: The store cannot be read.
+        """
+        oldest = self._clock() - self._ttl_seconds
+        found: dict[Key, Value | None] = {}
+        missing = list(dict.fromkeys(keys))
+        reads = {key: self._kept.get(key, _NEVER) for key in missing}
+        while True:
+            found |= {key: value for key, (read_at, value) in reads.items() if read_at >= oldest}
+            missing = [key for key in missing if key not in found]
+            if not missing:
+                return [found[key] for key in keys]
+            futures = {key: self._await_read(key) for key in missing}
+            await asyncio.wait(futures.values())
+            reads = {key: future.result() for key, future in futures.items()}
+
+    async def _one(self, key: Key, oldest: float) -> Value | None:
+        read_at, value = self._kept.get(key, _NEVER)
         if read_at >= oldest:
-            return window
-        future = asyncio.shield(self._await_read(unique_id))
-        if window is None or self._clock() - read_at > self._grace_seconds:
-            return await future
+            return value
+        future = asyncio.shield(self._await_read(key))
+        if value is None or self._clock() - read_at > self._grace_seconds:
+            return (await future)[1]
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return await future
+                return (await future)[1]
         except (UnavailableError, TimeoutError):
-            return window
+            return value
 
-    def _await_read(self, unique_id: str) -> asyncio.Future[Window | None]:
-        future = self._awaited.get(unique_id)
+    def _await_read(self, key: Key) -> asyncio.Future[Read[Value]]:
+        future = self._awaited.get(key)
         if future is None:
             future = asyncio.get_running_loop().create_future()
             future.add_done_callback(_retrieve)
-            self._awaited[unique_id] = future
-            self._wanted.append(unique_id)
+            self._awaited[key] = future
+            self._wanted.append(key)
             if self._pump is None:
                 self._pump = asyncio.create_task(self._read_wanted())
         return future
@@ -98,53 +137,77 @@ class WindowLookup:
             try:
                 await self._read(batch)
             except CorruptWindowError:
-                for unique_id in batch:
-                    await self._read_alone(unique_id)
+                for key in batch:
+                    await self._read_alone(key)
         self._pump = None
 
-    async def _read(self, batch: Sequence[str]) -> None:
+    async def _read(self, batch: Sequence[Key]) -> None:
         loop = asyncio.get_running_loop()
+        begun = self._clock()
         try:
-            windows = await loop.run_in_executor(self._executor, self._reader.read, batch)
-            answers = list(zip(batch, windows, strict=True))
+            values = await loop.run_in_executor(self._executor, self._reader, batch)
+            answers = list(zip(batch, values, strict=True))
         except CorruptWindowError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a store raises, callers are told it cannot be read
             self._fail(batch, error)
         else:
-            self._keep(answers)
+            self._keep(answers, begun)
 
-    async def _read_alone(self, unique_id: str) -> None:
-        """A series whose window is corrupt counts as missing and does not take the others with it."""
+    async def _read_alone(self, key: Key) -> None:
+        """A value that is corrupt counts as missing and does not take the others with it."""
         try:
-            await self._read([unique_id])
+            await self._read([key])
         except CorruptWindowError as error:
-            logger.error("a stored window is corrupt", series=unique_id, exc_info=error)
-            self._keep([(unique_id, None)])
+            logger.error("a stored value is corrupt", key=key, exc_info=error)
+            self._keep([(key, None)], self._clock())
 
-    def _keep(self, answers: Iterable[tuple[str, Window | None]]) -> None:
-        now = self._clock()
+    def _keep(self, answers: Iterable[tuple[Key, Value | None]], read_at: float) -> None:
         self._down = False
-        for unique_id, window in answers:
-            _, before = self._kept.get(unique_id, (0.0, None))
-            latest = before if before is not None and window is not None and _same(before, window) else window
-            self._kept[unique_id] = (now, latest)
-            future = self._awaited.pop(unique_id)
+        for key, value in answers:
+            _, before = self._kept.pop(key, (0.0, None))
+            latest = before if before is not None and value is not None and self._same(before, value) else value
+            self._kept[key] = (read_at, latest)
+            future = self._awaited.pop(key)
             if not future.done():
-                future.set_result(latest)
+                future.set_result((read_at, latest))
+        while self._most_kept is not None and len(self._kept) > self._most_kept:
+            del self._kept[next(iter(self._kept))]
 
-    def _fail(self, batch: Sequence[str], error: Exception) -> None:
+    def _fail(self, batch: Sequence[Key], error: Exception) -> None:
         # A store that is down is asked every few seconds: its first refusal is worth a line, the rest are not.
         if not self._down:
-            logger.warning("the online store cannot be read", series=list(batch), exc_info=error)
+            logger.warning("the online store cannot be read", keys=list(batch)[:10], exc_info=error)
         self._down = True
-        reason = str(error) if isinstance(error, FeatureServiceMissingError) else "the features cannot be read now"
-        for unique_id in batch:
-            future = self._awaited.pop(unique_id)
+        reason = str(error) if isinstance(error, _TOLD) else "the features cannot be read now"
+        for key in batch:
+            future = self._awaited.pop(key)
             if not future.done():
                 told = UnavailableError(reason, retry_after_seconds=2)
                 told.__cause__ = error
                 future.set_exception(told)
+
+
+class WindowLookup(Lookup[str, Window]):
+    """Reads the latest window of series; arguments are those of `Lookup`, a window unchanged stays the same object."""
+
+    def __init__(
+        self,
+        reader: WindowReader,
+        executor: Executor,
+        *,
+        ttl_seconds: float,
+        grace_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(
+            lambda unique_ids: reader.read(unique_ids),
+            executor,
+            ttl_seconds=ttl_seconds,
+            grace_seconds=grace_seconds,
+            clock=clock,
+            same=_same,
+        )
 
 
 def _read_at(kept: tuple[float, object]) -> float:
@@ -159,7 +222,7 @@ def _same(before: Window, now: Window) -> bool:
     )
 
 
-def _retrieve(future: asyncio.Future[Window | None]) -> None:
+def _retrieve(future: "asyncio.Future[Read[Value]]") -> None:
     """Mark the outcome as seen, since every caller that waited for it may have gone."""
     if not future.cancelled():
         future.exception()

@@ -9,11 +9,11 @@ from runtime.bundle import BundleError
 from runtime.logs import get_logger
 from runtime.registry.port import CHAMPION, ModelRegistry, ModelVersion, ModelVersionNotFoundError
 from serving.local_copy import Copy, LocalCopies
-from serving.metrics import PredictorMetrics
 from serving.served import Served, health_within
 from serving.session import ModelRejectedError
-from serving.settings import PredictorSettings
-from serving.tensors import Family, Predictor
+from serving.settings import ServerSettings
+from serving.target import ModelTarget
+from serving.tensors import Predictor
 
 T = TypeVar("T")
 
@@ -27,30 +27,27 @@ class Watcher:
     """Keeps `served` on the version it should be on.
 
     Args:
-        settings: Which model, which version, how often.
-        registry: Makes the registry's client, once; called off the event loop.
-        family: Opens bundles.
+        settings: How often it looks, and how long it pauses.
+        target: Which model, which version, and what opens it.
+        registry: Makes the registry's client; called off the event loop.
         served: What is kept up to date.
-        copies: Versions on this machine.
-        metrics: Told of every try.
         executor: Where blocking work runs; one thread is enough.
     """
 
     def __init__(
         self,
-        settings: PredictorSettings,
+        settings: ServerSettings,
+        target: ModelTarget,
         registry: Callable[[], ModelRegistry],
-        family: Family,
         served: Served,
-        copies: LocalCopies,
-        metrics: PredictorMetrics,
         executor: Executor,
     ) -> None:
-        self._settings = settings
+        self._settings, self._target = settings, target
         self._make_registry = registry
         self._registry: ModelRegistry | None = None
-        self._family, self._served, self._copies = family, served, copies
-        self._metrics, self._executor = metrics, executor
+        self._family, self._metrics = target.family, target.metrics
+        self._served, self._executor = served, executor
+        self._copies = LocalCopies(target.copy_dir)
         self._served_key: tuple[str, str] | None = None
         self._refused: tuple[str, str] | None = None
         self._pause_seconds = 0.0
@@ -76,7 +73,7 @@ class Watcher:
     async def start_from_copy(self) -> None:
         """Serve the version served last by this machine, unless another is pinned."""
         copy = await self._off_loop(self._copies.last_served)
-        if copy is None or self._settings.model_version not in ("", copy.version):
+        if copy is None or self._target.version not in ("", copy.version):
             return
         try:
             predictor = await self._off_loop(self._family.load, copy.bundle, copy.version)
@@ -85,11 +82,11 @@ class Watcher:
             logger.warning("the local copy cannot be served", version=copy.version, exc_info=error)
             return
         await self._take_up(predictor, copy)
-        logger.info("serving the local copy", version=copy.version)
+        logger.info("serving the local copy", model=self._target.name, version=copy.version)
 
     async def look(self) -> None:
         """Look at the registry once and take up what it points at."""
-        pinned = self._settings.model_version
+        pinned = self._target.version
         if pinned and self._served.predictor is not None and self._served.predictor.version == pinned:
             return
         try:
@@ -103,9 +100,8 @@ class Watcher:
             return
         self._served.registry_error = ""
         if target is None:
-            self._served.waiting_for = (
-                f"the registry has no {CHAMPION} of {self._settings.registry_name}; run the training pipeline"
-            )
+            name, command = self._target.registered_name, self._target.trained_by
+            self._served.waiting_for = f"the registry has no {CHAMPION} of {name}; train one: {command}"
             return
         key = (target.version, target.tags.get("bundle_digest", ""))
         if key == self._served_key:
@@ -122,15 +118,16 @@ class Watcher:
             predictor = await self._off_loop(self._family.load, copy.bundle, copy.version)
         except (ModelRejectedError, BundleError) as error:
             self._refuse(key, self._told(error))
-            logger.error("a version is refused", version=target.version, exc_info=error)
+            logger.error("a version is refused", model=self._target.name, version=target.version, exc_info=error)
             return
         except Exception as error:  # noqa: BLE001 - a download fails in as many ways as there are stores
             self._refuse(key, "it could not be fetched")
-            logger.error("a version could not be fetched", version=target.version, exc_info=error)
+            told = {"model": self._target.name, "version": target.version}
+            logger.error("a version could not be fetched", exc_info=error, **told)
             return
         await self._take_up(predictor, copy)
         self._served_key = key
-        logger.info("serving", version=target.version, bundle_digest=copy.bundle.digest)
+        logger.info("serving", model=self._target.name, version=target.version, bundle_digest=copy.bundle.digest)
 
     async def _take_up(self, predictor: Predictor, copy: Copy) -> None:
         self._served.swap(predictor, await health_within(predictor, HEALTH_SECONDS))
@@ -169,7 +166,7 @@ class Watcher:
 
     def _find(self) -> ModelVersion | None:
         registry = self._client()
-        name, pinned = self._settings.registry_name, self._settings.model_version
+        name, pinned = self._target.registered_name, self._target.version
         return registry.version(name, pinned) if pinned else registry.by_alias(name, CHAMPION)
 
     def _fetch(self, target: ModelVersion) -> Copy:

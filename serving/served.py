@@ -1,9 +1,10 @@
-"""The model version in service, and whether the process can truly answer."""
+"""The model versions in service, and whether the process can truly answer."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from serving.errors import UnavailableError
+from serving.errors import UnavailableError, unknown_name
 from serving.tensors import Health, Predictor
 
 _NOT_LOOKED = Health(False, "the features have not been read yet")
@@ -11,13 +12,16 @@ _NOT_LOOKED = Health(False, "the features have not been read yet")
 
 @dataclass
 class Served:
-    """What the process serves now; changed on the event loop only, so that a swap is one assignment.
+    """What the process serves of one model now; changed on the event loop only, so that a swap is one assignment.
 
     A request reads `require()` once and stays with that predictor, so that no request is lost or mixed in a swap.
     """
 
     model_name: str
     retry_after_seconds: float
+    required: bool = True
+    """Whether the process is unready without it."""
+
     predictor: Predictor | None = None
     health: Health = _NOT_LOOKED
     waiting_for: str = "the champion is being looked up"
@@ -56,7 +60,7 @@ class Served:
 
     @property
     def ready(self) -> bool:
-        """A model is loaded, what it depends on can be read, and the process is not leaving."""
+        """A version is loaded, what it depends on can be read, and the process is not leaving."""
         return not self.reason
 
     def report(self) -> dict[str, object]:
@@ -72,6 +76,55 @@ class Served:
         if self.registry_error:
             report["registry_error"] = self.registry_error
         return report
+
+
+class ServedModels:
+    """Every model of a process, by name, in the order of `/ready`."""
+
+    def __init__(self, models: Sequence[Served]) -> None:
+        self._models = {served.model_name: served for served in models}
+        self._required = [served for served in models if served.required]
+        self.draining = False
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._models.values())
+
+    def get(self, name: str) -> Served:
+        """One model; raise UnknownNameError with the nearest name."""
+        found = self._models.get(name)
+        if found is None:
+            raise unknown_name("model", name, list(self._models))
+        return found
+
+    def drain(self) -> None:
+        """Say from now on that the process is leaving."""
+        self.draining = True
+        for served in self:
+            served.draining = True
+
+    @property
+    def reason(self) -> str:
+        """Why the process is not ready: the first required model that is not; empty when all are."""
+        for served in self._required:
+            if served.reason:
+                return served.reason if len(self._models) == 1 else f"{served.model_name}: {served.reason}"
+        return ""
+
+    @property
+    def ready(self) -> bool:
+        """Every required model can answer."""
+        return not self.reason
+
+    def report(self) -> dict[str, object]:
+        """What `/ready` answers: the one model's report, or all of them under `models`."""
+        reports = [served.report() for served in self]
+        if len(reports) == 1:
+            return reports[0]
+        told: dict[str, object] = {"ready": self.ready}
+        if self.reason:
+            told["reason"] = self.reason
+        required = [served.model_name for served in self._required]
+        return {**told, "required": required, "models": {str(report["model"]): report for report in reports}}
 
 
 async def health_within(predictor: Predictor, seconds: float) -> Health:

@@ -5,8 +5,9 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING
 
 import kserve
@@ -22,12 +23,10 @@ from serving.http import Front
 from serving.kserve_app import RestServer
 from serving.kserve_model import ServedDataPlane, ServedModel, ServedRepository
 from serving.listener import BACKLOG, listen, stop_listening
-from serving.local_copy import LocalCopies
-from serving.metrics import PredictorMetrics
 from serving.reload import HEALTH_SECONDS, Watcher
-from serving.served import Served, health_within
-from serving.settings import PredictorSettings
-from serving.tensors import Family
+from serving.served import Served, ServedModels, health_within
+from serving.settings import ServerSettings
+from serving.target import ModelTarget
 
 if TYPE_CHECKING:
     import uvicorn
@@ -41,30 +40,33 @@ logger = get_logger(__name__)
 
 
 class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
-    """Serves one model until SIGTERM or SIGINT, then drains.
+    """Serves its models until SIGTERM or SIGINT, then drains.
 
     Args:
         settings: Addresses and limits.
-        family: Opens versions.
-        registry: Makes the registry's client; called off the event loop.
-        metrics: Told of every prediction and reload.
+        targets: The models, at least one.
+        registry: Makes the registry's client, once; called off the event loop.
     """
 
     def __init__(
         self,
-        settings: PredictorSettings,
-        family: Family,
+        settings: ServerSettings,
+        targets: Sequence[ModelTarget],
         registry: "Callable[[], ModelRegistry]",
-        metrics: PredictorMetrics,
     ) -> None:
-        self._settings, self._metrics = settings, metrics
+        self._settings = settings
+        self._metrics = {target.name: target.metrics for target in targets}
         self._gate = Gate(settings)
-        self.served = Served(settings.model_name, settings.poll_seconds)
+        served = [Served(target.name, settings.poll_seconds, target.required) for target in targets]
+        self.models = ServedModels(served)
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
-        copies = LocalCopies(settings.copy_dir)
-        self._watcher = Watcher(settings, registry, family, self.served, copies, metrics, self._loader)
-        model = ServedModel(settings.model_name, self.served, self._gate)
-        repository = ServedRepository(model, self._watcher.look_soon)
+        client = cache(registry)
+        self._watchers = [
+            Watcher(settings, target, client, one, self._loader) for target, one in zip(targets, served, strict=True)
+        ]
+        models = [ServedModel(one.model_name, one, self._gate) for one in served]
+        wakers = [watcher.look_soon for watcher in self._watchers]
+        repository = ServedRepository(list(zip(models, wakers, strict=True)))
         _quiet("kserve", "uvicorn.access")
         super().__init__(
             http_port=settings.http_port,
@@ -76,7 +78,7 @@ class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             grace_period=int(settings.drain_timeout_seconds),
         )
-        self.dataplane = ServedDataPlane(repository, self.served)
+        self.dataplane = ServedDataPlane(repository, self.models)
 
     def run(self) -> None:
         """Serve; return after the drain. Raise PortTakenError where an address is taken."""
@@ -95,10 +97,11 @@ class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
         grpc_port = await grpc.start()
         rest = self._rest()
         rest_work = _task(rest.serve(sockets=[listener]))
-        work = {rest_work, _task(self._watcher.run()), _task(self._watch_health())}
+        watching = [_task(watcher.run()) for watcher in self._watchers]
+        work = {rest_work, *watching, *(_task(self._watch_health(served)) for served in self.models)}
         stopped = _task(stop.wait())
         host, port = listener.getsockname()[:2]
-        logger.info("listening", host=host, http_port=port, grpc_port=grpc_port, model=self._settings.model_name)
+        logger.info("listening", host=host, http_port=port, grpc_port=grpc_port, models=list(self._metrics))
         done, _ = await asyncio.wait({*work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         await self._drain(rest, rest_work, grpc, listener)
         for task in {*work, stopped} - done:
@@ -112,7 +115,7 @@ class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
         self, rest: "uvicorn.Server", rest_work: "asyncio.Task[object]", grpc: GrpcServer, listener: socket.socket
     ) -> None:
         """Answer with `Connection: close` for a moment, then take no more, then finish what is in hand."""
-        self.served.draining = True
+        self.models.drain()
         logger.info("draining")
         await asyncio.sleep(self._settings.drain_notice_seconds)
         if rest.started:
@@ -122,14 +125,14 @@ class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
         await asyncio.gather(grpc.stop(timeout), asyncio.wait({rest_work}, timeout=timeout + 1))
         logger.info("drained")
 
-    async def _watch_health(self) -> None:
+    async def _watch_health(self, served: Served) -> None:
         while True:
             await asyncio.sleep(self._settings.poll_seconds)
-            predictor = self.served.predictor
+            predictor = served.predictor
             if predictor is not None:
                 health = await health_within(predictor, HEALTH_SECONDS)
-                if self.served.predictor is predictor:
-                    self.served.health = health
+                if served.predictor is predictor:
+                    served.health = health
 
     def _rest(self) -> "uvicorn.Server":
         """KServe's REST server with our routes in front, nothing written per request, and no signal handlers."""
@@ -142,13 +145,13 @@ class PredictorServer(kserve.ModelServer):  # type: ignore[misc]
             event_loop=self.event_loop,
             timeout_keep_alive=self.timeout_keep_alive,
         )
-        rest.served = self.served
+        rest.models = self.models
         rest.create_application()
         behind = RequestContextMiddleware(
             BodyLimitMiddleware(_kserve_app(), self._settings.body_limit_bytes, _too_large)
         )
         config = rest.config
-        config.app = Front(behind, self.served, self._gate, self._metrics, self._settings)
+        config.app = Front(behind, self.models, self._gate, self._metrics, self._settings)
         config.host, config.backlog, config.lifespan = self._settings.host, BACKLOG, "off"
         config.proxy_headers = config.access_log = config.server_header = False
         server: uvicorn.Server = rest._server  # noqa: SLF001 - KServe starts it without sockets and with signal handlers of its own

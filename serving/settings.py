@@ -13,8 +13,8 @@ from runtime.settings import runtime_settings
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class PredictorSettings(BaseSettings):
-    """Where a predictor listens, which version it serves and how much it lets in."""
+class ServerSettings(BaseSettings):
+    """Where a predictor process listens and how much it lets in, whatever models it serves."""
 
     model_config = SettingsConfigDict(env_prefix="PREDICTOR_", frozen=True, extra="ignore")
 
@@ -27,23 +27,11 @@ class PredictorSettings(BaseSettings):
     grpc_port: int = Field(default=5012, ge=0, le=65535)
     """gRPC port; 0 takes a free one and logs it."""
 
-    model_name: str = "crypto-forecast-1h"
-    """Name in every path and answer."""
-
-    registered_model: str = ""
-    """Name in the registry; empty means `model_name`."""
-
-    model_version: str = ""
-    """Serve exactly this version; empty follows the champion alias."""
-
     poll_seconds: float = Field(default=2.0, gt=0, le=3600)
     """How often the alias and the features are looked at."""
 
     reload_retry_limit_seconds: float = Field(default=300.0, gt=0)
     """Longest pause between two tries to load a version that failed; the first is `poll_seconds`."""
-
-    local_copy_dir: Path | None = None
-    """Where the version served last is kept for a start without the registry; None means inside the state folder."""
 
     max_batch_rows: int = Field(default=64, ge=1, le=4096)
     """Most rows in one model call, and in one request."""
@@ -65,15 +53,6 @@ class PredictorSettings(BaseSettings):
 
     max_deadline_seconds: float = Field(default=120.0, gt=0)
     """A later deadline is brought down to this."""
-
-    feature_ttl_seconds: float = Field(default=1.0, ge=0, le=60)
-    """How long a window is kept before the online store is asked again."""
-
-    feature_grace_seconds: float = Field(default=300.0, ge=0)
-    """How long a window is kept in use while the online store cannot be read; `as_of` tells its age all along."""
-
-    stale_after_bars: float = Field(default=2.0, gt=0)
-    """Age in bars, by event time, from which `/ready` calls the features stale; they are served all the same."""
 
     api_key_sha256: frozenset[str] = frozenset()
     """SHA-256, in hex, of the keys that are let in; empty asks for none."""
@@ -104,6 +83,31 @@ class PredictorSettings(BaseSettings):
                 "the keys to let in, or PREDICTOR_MESH_AUTHENTICATES=true where a mesh authenticates callers"
             )
         return self
+
+
+class PredictorSettings(ServerSettings):
+    """Which model the crypto predictor serves, and how it reads features."""
+
+    model_name: str = "crypto-forecast-1h"
+    """Name in every path and answer."""
+
+    registered_model: str = ""
+    """Name in the registry; empty means `model_name`."""
+
+    model_version: str = ""
+    """Serve exactly this version; empty follows the champion alias."""
+
+    local_copy_dir: Path | None = None
+    """Where the version served last is kept for a start without the registry; None means inside the state folder."""
+
+    feature_ttl_seconds: float = Field(default=1.0, ge=0, le=60)
+    """How long a window is kept before the online store is asked again."""
+
+    feature_grace_seconds: float = Field(default=300.0, ge=0)
+    """How long a window is kept in use while the online store cannot be read; `as_of` tells its age all along."""
+
+    stale_after_bars: float = Field(default=2.0, gt=0)
+    """Age in bars, by event time, from which `/ready` calls the features stale; they are served all the same."""
 
     @property
     def registry_name(self) -> str:

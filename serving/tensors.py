@@ -58,11 +58,15 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """What metadata says of a tensor; -1 stands for any length."""
+    """What metadata says of a tensor; -1 stands for any length.
+
+    The strings of a `json` tensor are JSON documents, which V1 takes as the objects that they are.
+    """
 
     name: str
     datatype: str
     shape: tuple[int, ...]
+    json: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """In the protocol's own words."""

@@ -244,6 +244,7 @@ def tiny_forecaster() -> Callable[..., bytes]:
 def write_tiny_bundle(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes a bundle of the tiny forecaster: `write_tiny_bundle(name, **manifest_fields)`."""
     from runtime.bundle import write_bundle
+    from runtime.signature import window_signature
 
     def write(name: str = "bundle", **fields: object) -> Path:
         sources = tmp_path / f"{name}-sources"
@@ -272,6 +273,7 @@ def write_tiny_bundle(tmp_path: Path) -> Callable[..., Path]:
             "data_digest": "d" * 64,
             "code_revision": "c" * 40,
             "created_at": "2026-01-01T00:00:00+00:00",
+            "signature": window_signature(4, 2, 3, 3),
         }
         files = {file: sources / file for file in contents}
         return write_bundle(tmp_path / name, files, {**manifest, **fields}).path

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from feature_repo.crypto import FEATURE_NAMES, HORIZON_BARS, QUANTILE_LEVELS, WINDOW_BARS, feature_digest
 from runtime.bundle import Bundle, write_bundle
+from runtime.signature import window_signature
 
 HIDDEN_UNITS = 64
 MODEL = "crypto-forecast-1h"
@@ -86,5 +87,6 @@ def build_bundle(folder: Path, symbols: tuple[str, ...]) -> Bundle:
         "data_digest": "bench",
         "code_revision": "bench",
         "created_at": "2024-01-01T00:00:00Z",
+        "signature": window_signature(WINDOW_BARS, len(FEATURE_NAMES), HORIZON_BARS, len(QUANTILE_LEVELS)),
     }
     return write_bundle(folder, {name: sources / name for name in contents}, manifest)

@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 import uvicorn
 
-from feature_repo.crypto import FEATURE_NAMES, feature_digest
+from feature_repo.crypto import FEATURE_NAMES, WINDOW_BARS, feature_digest
 from feature_repo.online import FeastWindowReader
 from runtime.bundle import read_bundle
 from serving.batcher import MicroBatcher, ModelThread
@@ -51,7 +51,7 @@ class Parts:
             answer_shape=(manifest.horizon_bars, len(manifest.quantile_levels)),
         )
         self.index = SeriesIndex(manifest.symbols)
-        self.rows = SeriesRows(bundle)
+        self.rows = SeriesRows(bundle, WINDOW_BARS)
         self.levels = np.array(manifest.quantile_levels, np.float32)
         self.reader = FeastWindowReader(feature_digest())
 

@@ -13,6 +13,7 @@ _MEANINGS: Mapping[int, str] = {
     401: "An API key is needed.",
     403: "The key's scopes do not include this.",
     404: "Unknown; the nearest known name is given.",
+    409: "The key or the id was used for another request, or the state does not allow it.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "A value is not valid; each is named by a JSON pointer.",

@@ -44,6 +44,19 @@ class Floats:
         return self.data[offset * width : (offset + 1) * width]
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """A tensor of numbers some of which may be missing (None), flattened in row-major order."""
+
+    shape: tuple[int, ...]
+    data: Sequence[float | None]
+
+    def row(self, index: int) -> Sequence[float | None]:
+        """One row of a matrix."""
+        width = self.shape[-1]
+        return self.data[index * width : (index + 1) * width]
+
+
 class _Tensor(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
@@ -94,6 +107,13 @@ class InferAnswer:
         if not all(map(math.isfinite, numbers)):
             raise self._broken(f"output {name!r} holds NaN or Infinity")
         return Floats(tuple(tensor.shape), numbers)
+
+    def numbers(self, name: str, *, rank: int) -> Numbers:
+        """A tensor of numbers in which `null` stands for a missing one; errors as for `floats`."""
+        tensor = self._tensor(name, rank)
+        if not all(value is None or (type(value) in (float, int) and math.isfinite(value)) for value in tensor.data):  # type: ignore[arg-type]
+            raise self._broken(f"output {name!r} holds something that is no finite number")
+        return Numbers(tuple(tensor.shape), [None if value is None else float(value) for value in tensor.data])  # type: ignore[arg-type]
 
     def strings(self, name: str) -> Sequence[str]:
         """A vector of text; raise UpstreamProtocolError where it is absent or holds something else."""

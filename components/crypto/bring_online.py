@@ -3,10 +3,11 @@
 import tempfile
 from pathlib import Path
 
+from components.crypto.manifest import CryptoManifest
 from components.crypto.series import Series
 from feature_repo.crypto import feature_digest
 from feature_repo.online import FeastWindowReader, FeatureServiceMissingError
-from runtime.bundle import Bundle, BundleManifest
+from runtime.bundle import Bundle
 
 
 class FeaturesNotOnlineError(LookupError):
@@ -22,20 +23,20 @@ def bring_online(bundle: Bundle) -> None:
     Raises:
         FeaturesNotOnlineError: They are missing and were defined by other code; names both digests.
     """
-    manifest = bundle.manifest
+    manifest = CryptoManifest.of(bundle.manifest)
     missing = _missing(manifest)
     if not missing:
         return
     if manifest.feature_digest != feature_digest():
         raise FeaturesNotOnlineError(
-            f"version of {manifest.name} reads features {manifest.feature_digest}, which are not online for "
+            f"version of {bundle.manifest.name} reads features {manifest.feature_digest}, which are not online for "
             f"{', '.join(missing)}; this code computes {feature_digest()}: run crypto-refresh from the code revision "
-            f"{manifest.code_revision}, or promote another version"
+            f"{bundle.manifest.code_revision}, or promote another version"
         )
     _materialise(manifest)
 
 
-def _missing(manifest: BundleManifest) -> list[str]:
+def _missing(manifest: CryptoManifest) -> list[str]:
     try:
         reader = FeastWindowReader(manifest.feature_digest)
     except FeatureServiceMissingError:
@@ -44,7 +45,7 @@ def _missing(manifest: BundleManifest) -> list[str]:
     return [series for series, window in zip(manifest.symbols, windows, strict=True) if window is None]
 
 
-def _materialise(manifest: BundleManifest) -> None:
+def _materialise(manifest: CryptoManifest) -> None:
     from components.crypto.features import build_features
     from components.crypto.ingest import ingest_candles
     from components.crypto.materialise import materialise_windows

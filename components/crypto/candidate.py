@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from components.crypto.manifest import TAGS, CryptoManifest
 from components.crypto.series import Series
 from feature_repo.crypto import QUANTILE_LEVELS, feature_digest
 from runtime.bundle import MANIFEST, file_digest
+from runtime.signature import Signature
 
 if TYPE_CHECKING:
     from components.crypto.dataset import Dataset, IntArray
@@ -30,27 +32,16 @@ class CandidateError(ValueError):
     """The folder is not a finished candidate, or what was to be written is not one."""
 
 
-class Forecaster(BaseModel):
-    """What scoring needs to know of a model: the fields that a candidate and a released bundle have in common."""
+class CandidateReport(CryptoManifest):
+    """A candidate: what was trained, on what, how, and how long it took; `metrics` are those of training itself.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    network: str
-    timeframe: str
-    market: str
-    symbols: tuple[str, ...]
-    horizon_bars: int
-    window_bars: int
-    quantile_levels: tuple[float, ...]
-    feature_names: tuple[str, ...]
-    feature_digest: str
-    data_digest: str
-
-
-class CandidateReport(Forecaster):
-    """A candidate: what was trained, on what, how, and how long it took; `metrics` are those of training itself."""
+    `tags` and `card` are for release: which fields become tags of the version, and the family's part of its card.
+    """
 
     baseline: bool = False
+    signature: Signature
+    tags: tuple[str, ...] = TAGS
+    card: Mapping[str, object]
     parameters: Mapping[str, Parameter]
     metrics: Mapping[str, float]
     seconds: float
@@ -94,9 +85,8 @@ def write_candidate(
     markets = sorted({s.market for s in series})
     if len(markets) != 1:
         raise CandidateError(f"a candidate is trained on one market, got {', '.join(markets)}; split the features")
-    report = CandidateReport(
+    described = CryptoManifest(
         network=network,
-        baseline=baseline,
         timeframe=dataset.timeframe.name,
         market=markets[0],
         symbols=tuple(s.unique_id for s in series),
@@ -106,6 +96,12 @@ def write_candidate(
         feature_names=dataset.feature_names,
         feature_digest=feature_digest(),
         data_digest=file_digest(features),
+    )
+    report = CandidateReport(
+        **described.model_dump(),
+        signature=described.shapes,
+        card=card_words(described),
+        baseline=baseline,
         parameters=dict(parameters),
         metrics=dict(metrics),
         seconds=seconds,
@@ -134,6 +130,20 @@ def input_statistics(dataset: "Dataset", rows: "IntArray") -> dict[str, dict[str
     }
 
 
+def card_words(described: CryptoManifest) -> dict[str, object]:
+    """What a model card says of a forecaster."""
+    levels = ", ".join(f"{level:g}" for level in described.quantile_levels)
+    symbols = ", ".join(described.symbols)
+    return {
+        "does": f"From the last {described.window_bars} bars of {len(described.feature_names)} features it predicts "
+        f"the quantiles {levels} for each of the next {described.horizon_bars} bars of {described.timeframe}. "
+        "Scaling and calibration are inside `model.onnx`.",
+        "data": {"market": described.market, "symbols": symbols},
+        "limits": f"It knows {symbols} on {described.market} and nothing else; another market is another model. "
+        "Inputs unlike the training data are outside what its intervals promise.",
+    }
+
+
 def read_candidate(folder: Path) -> CandidateReport:
     """Read `candidate.json` of a finished candidate folder.
 
@@ -149,7 +159,7 @@ def read_candidate(folder: Path) -> CandidateReport:
         raise CandidateError(f"{path} is not a candidate's description: {error}") from error
 
 
-def read_forecaster(folder: Path) -> Forecaster:
+def read_forecaster(folder: Path) -> CryptoManifest:
     """Read what scoring needs from a candidate folder or from a bundle.
 
     Raises:
@@ -159,7 +169,7 @@ def read_forecaster(folder: Path) -> Forecaster:
     if not path.is_file():
         return read_candidate(folder)
     try:
-        return Forecaster.model_validate_json(path.read_bytes())
+        return CryptoManifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise CandidateError(f"{path} does not describe a forecaster: {error}") from error
 

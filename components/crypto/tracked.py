@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from components.pipeline_run import annotate_pipeline_run, first_step_run, keep_file, step_run
+from components.pipeline_run import (
+    CHAMPION_BUNDLE,
+    annotate_pipeline_run,
+    first_step_run,
+    keep_file,
+    remember_run,
+    step_run,
+)
 from components.step_run import report_progress
-
-CHAMPION_BUNDLE = "bundle"
-MLFLOW_RUN = "mlflow_run.json"
-"""Beside a candidate: which MLflow run made it."""
 
 HEADLINES = ("pinball", "relative_pinball", "coverage_80", "coverage_95")
 
@@ -154,7 +157,7 @@ def train(
         write_learning_curve(curve, network, lines)
         keep_file(run, curve, "learning_curve.html")
         run.artifact(candidate, "candidate")
-        _write_run(candidate, run.run_id)
+        remember_run(candidate, run.run_id)
     return made.metrics
 
 
@@ -167,7 +170,7 @@ def fit_baseline(table: Path, candidate: Path, *, pipeline: str, run_id: str, ho
         run.params({**made.parameters, "data_digest": made.data_digest, "feature_digest": made.feature_digest})
         run.metrics({**made.metrics, "seconds": made.seconds})
         run.artifact(candidate, "candidate")
-        _write_run(candidate, run.run_id)
+        remember_run(candidate, run.run_id)
     return made.metrics
 
 
@@ -273,7 +276,3 @@ def write_learning_curve(page: Path, network: str, lines: list[Mapping[str, floa
 def _curve_lines(path: Path) -> list[Mapping[str, float]]:
     with path.open(newline="") as stream:
         return [{key: float(value) for key, value in line.items()} for line in csv.DictReader(stream)]
-
-
-def _write_run(candidate: Path, run_id: str) -> None:
-    (candidate / MLFLOW_RUN).write_text(json.dumps({"run_id": run_id}) + "\n")

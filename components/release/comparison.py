@@ -1,4 +1,4 @@
-"""Is one forecaster better than another, and how sure is that: paired, on the same rows, with a block bootstrap."""
+"""Is one model better than another, and how sure is that: paired, on the same rows, with a block bootstrap."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ def compare(
     series of a block are drawn together, so that dependence over time and between series stays in every resample.
 
     Args:
-        losses: Parquet with `candidate`, `ds`, `loss` and further key columns.
+        losses: Parquet with `candidate`, `ds`, `loss` and further key columns; its schema metadata may name the loss.
         a: The one that is judged.
         b: The one it is measured against.
         block_seconds: Length of a block; at least the longest horizon.
@@ -107,6 +107,14 @@ def mean_losses(losses: Path) -> dict[str, float]:
     table = ds.dataset(losses).to_table(columns=[NAME, LOSS])
     means = table.group_by(NAME).aggregate([(LOSS, "mean")])
     return dict(zip(means.column(NAME).to_pylist(), means.column(f"{LOSS}_mean").to_pylist(), strict=True))
+
+
+def loss_name(losses: Path) -> str:
+    """What the losses of a table are, such as `pinball`: its schema metadata `loss`; `loss` where it does not say."""
+    import pyarrow.parquet as pq
+
+    metadata: dict[bytes, bytes] = pq.read_schema(losses).metadata or {}
+    return metadata.get(LOSS.encode(), LOSS.encode()).decode()
 
 
 def read_losses(losses: Path, name: str) -> "pa.Table":

@@ -46,6 +46,7 @@ def pin_version(
     version: str,
     reason: str = "",
     canary_percent: int | None = None,
+    model: str = "",
 ) -> Deployment:
     """Pin a version in an InferenceService's predictor; pods roll over as KServe sees fit.
 
@@ -57,6 +58,8 @@ def pin_version(
         reason: Written beside it as an annotation.
         canary_percent: Share of the traffic that goes to the new version, 0 to 100; None keeps what is set. Only
             where KServe runs on Knative: in Standard mode it would be ignored.
+        model: The registered model. Where a process serves several, its container names a variable for each after the
+            last part of the name (`PREDICTOR_NETWORK_VERSION` of `fraud-network`), and that one is set.
 
     Raises:
         DeployError: There is no such InferenceService or container, it refuses, or somebody else keeps changing it.
@@ -69,7 +72,7 @@ def pin_version(
 
     for _ in range(_TRIES):
         service = _get(client, namespace, name)
-        patch, previous = _patch(service, version, reason, canary_percent)
+        patch, previous = _patch(service, version, reason, canary_percent, model)
         if previous == version and canary_percent is None:
             return Deployment(namespace, name, version, previous, changed=False)
         try:
@@ -130,7 +133,7 @@ def _send(client: "ApiClient", namespace: str, name: str, patch: _Json) -> None:
     )
 
 
-def _patch(service: _Json, version: str, reason: str, canary_percent: int | None) -> tuple[_Json, str]:
+def _patch(service: _Json, version: str, reason: str, canary_percent: int | None, model: str) -> tuple[_Json, str]:
     """A merge patch, and the version pinned so far. A merge patch replaces lists, so the containers go back whole."""
     metadata = cast(Mapping[str, object], service["metadata"])
     predictor = cast(Mapping[str, object], cast(Mapping[str, object], service["spec"])["predictor"])
@@ -139,9 +142,11 @@ def _patch(service: _Json, version: str, reason: str, canary_percent: int | None
     if ours is None:
         raise DeployError(f"{metadata['name']} has no container {CONTAINER!r} to pin a version in")
     environment = [dict(entry) for entry in cast(Sequence[_Json], ours.get("env") or [])]
-    previous = next((str(e.get("value", "")) for e in environment if e["name"] == VERSION_VARIABLE), "")
-    pinned: _Json = {"name": VERSION_VARIABLE, "value": version}
-    ours["env"] = [entry for entry in environment if entry["name"] != VERSION_VARIABLE] + [pinned]
+    own = f"PREDICTOR_{model.rpartition('-')[2].upper()}_VERSION"
+    variable = own if any(entry["name"] == own for entry in environment) else VERSION_VARIABLE
+    previous = next((str(e.get("value", "")) for e in environment if e["name"] == variable), "")
+    pinned: _Json = {"name": variable, "value": version}
+    ours["env"] = [entry for entry in environment if entry["name"] != variable] + [pinned]
     changes: _Json = {"containers": containers}
     if canary_percent is not None:
         _check_canary(metadata)

@@ -12,11 +12,11 @@ _LISTED_FEATURES = 12
 def model_card(
     candidate: "Candidate", *, family: str, name: str, evaluation: Mapping[str, float], limits: str = ""
 ) -> str:
-    """Write the card in Markdown; the same candidate gives the same text. `limits` are the family's own words."""
+    """Write the card in Markdown; the same candidate gives the same text. `limits` go below the family's own."""
     kind = (
-        "**A baseline**: a classical model, released because no network beat it."
+        "**A baseline**: a classical model, released because no other beat it."
         if candidate.baseline
-        else "A trained network."
+        else "A trained model."
     )
     sections = [
         f"# {name}: {candidate.network}\n\n{kind}",
@@ -31,12 +31,9 @@ def model_card(
 
 
 def _purpose(candidate: "Candidate", family: str) -> str:
-    levels = ", ".join(f"{level:g}" for level in candidate.quantile_levels)
-    return (
-        f"Family `{family}`. From the last {candidate.window_bars} bars of {len(candidate.feature_names)} features it "
-        f"predicts the quantiles {levels} for each of the next {candidate.horizon_bars} bars of {candidate.timeframe}. "
-        "Scaling and calibration are inside `model.onnx`."
-    )
+    inputs = ", ".join(f"`{one.name}` {_shape(one.shape)}" for one in candidate.signature.inputs)
+    outputs = ", ".join(f"`{one.name}` {_shape(one.shape)}" for one in candidate.signature.outputs)
+    return f"Family `{family}`. {candidate.card.does}\n\nA row in: {inputs}; out: {outputs}.".replace(". \n", ".\n")
 
 
 def _data(candidate: "Candidate") -> str:
@@ -45,8 +42,7 @@ def _data(candidate: "Candidate") -> str:
     more = f" and {len(names) - _LISTED_FEATURES} more" if len(names) > _LISTED_FEATURES else ""
     return "\n".join(
         [
-            f"- market: {candidate.market}",
-            f"- symbols: {', '.join(candidate.symbols)}",
+            *(f"- {label}: {value}" for label, value in candidate.card.data.items()),
             f"- features: {shown}{more}",
             f"- feature definitions: `{candidate.feature_digest}`",
             f"- data: `{candidate.data_digest}` (SHA-256)",
@@ -55,11 +51,12 @@ def _data(candidate: "Candidate") -> str:
 
 
 def _limits(candidate: "Candidate", more: str) -> str:
-    known = (
-        f"It knows {', '.join(candidate.symbols)} on {candidate.market} and nothing else; another market is another "
-        "model. Inputs unlike the training data are outside what its intervals promise."
-    )
+    known = candidate.card.limits or "Inputs unlike the training data are outside what its scores promise."
     return f"{known}\n\n{more}" if more else known
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]" if shape else "a number"
 
 
 def _table(what: str, values: Mapping[str, object]) -> str:

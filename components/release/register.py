@@ -64,15 +64,19 @@ def _registered(registry: ModelRegistry, model: str, content: str) -> ModelVersi
 def _tags(bundle: Bundle, content: str) -> dict[str, str]:
     manifest = bundle.manifest
     extra = manifest.model_extra or {}
+    named = extra.get("tags") or ()
     return {
+        **{name: _tag(extra[name]) for name in named if name in extra},
         STATUS: CANDIDATE,
         CONTENT_DIGEST: content,
         "family": manifest.family,
         "network": manifest.network,
-        "baseline": "true" if extra.get("baseline") else "false",
-        "timeframe": manifest.timeframe,
-        "market": manifest.market,
+        "baseline": _tag(bool(extra.get("baseline"))),
         "data_digest": manifest.data_digest,
         "feature_digest": manifest.feature_digest,
         "code_revision": manifest.code_revision,
     }
+
+
+def _tag(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -95,11 +95,20 @@ def promote(pipeline: str, run_id: str, registered_model: str, version: str, aga
 
 
 @step
-def deploy(pipeline: str, run_id: str, inference_service: str, version: str, reason: str) -> str:
+def deploy(
+    pipeline: str, run_id: str, inference_service: str, version: str, reason: str, registered_model: str = ""
+) -> str:
     """Pin the version in a KServe InferenceService; returns the version it was pinned to before."""
     from components.release.tracked import deploy as pin
 
-    return pin(pipeline=pipeline, run_id=run_id, inference_service=inference_service, version=version, reason=reason)
+    return pin(
+        pipeline=pipeline,
+        run_id=run_id,
+        inference_service=inference_service,
+        version=version,
+        reason=reason,
+        registered_model=registered_model,
+    )
 
 
 @step

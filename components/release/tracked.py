@@ -4,16 +4,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from components.pipeline_run import annotate_pipeline_run, close_pipeline_run, keep_file, step_run
+from components.pipeline_run import (
+    CHAMPION_BUNDLE,
+    MLFLOW_RUN,
+    annotate_pipeline_run,
+    close_pipeline_run,
+    keep_file,
+    step_run,
+)
 from components.release.champion import ChampionInfo
 from components.step_run import step_process
 from runtime.registry import CHAMPION
 
+if TYPE_CHECKING:
+    from components.release.gate import GateDecision
+
 CHAMPION_FILE = "champion.json"
-CHAMPION_BUNDLE = "bundle"
 CANDIDATES = "candidates"
-MLFLOW_RUN = "mlflow_run.json"
 
 
 class ValidationFailedError(RuntimeError):
@@ -101,6 +110,7 @@ def gate(
     block_seconds: int,
 ) -> Decided:
     """Decide whether the best candidate takes the champion's place; writes the decision as a page."""
+    from components.release.comparison import loss_name
     from components.release.gate import GateRules, decide
 
     with step_run("gate", pipeline, run_id) as run:
@@ -111,7 +121,7 @@ def gate(
             rules=GateRules(block_seconds=block_seconds),
         )
         version = versions[found.candidate]
-        decision.write_text(_page(found.promote, found.candidate, version, found.reason, found.mean_losses))
+        decision.write_text(_page(found, version, loss_name(evaluated / "losses.parquet")))
         run.params({"promote": found.promote, "candidate": found.candidate, "version": version})
         run.document("decision.json", found.document())
         keep_file(run, decision, "decision.md")
@@ -165,7 +175,9 @@ def promote(*, pipeline: str, run_id: str, registered_model: str, version: str, 
     return done.id
 
 
-def deploy(*, pipeline: str, run_id: str, inference_service: str, version: str, reason: str) -> str:
+def deploy(
+    *, pipeline: str, run_id: str, inference_service: str, version: str, reason: str, registered_model: str = ""
+) -> str:
     """Pin a version in `namespace/name` of an InferenceService; returns the version it was pinned to before."""
     from components.release.deploy import cluster_client, pin_version
     from components.release.errors import DeployError
@@ -174,7 +186,9 @@ def deploy(*, pipeline: str, run_id: str, inference_service: str, version: str, 
         namespace, separator, name = inference_service.partition("/")
         if not (namespace and separator and name):
             raise DeployError(f"an InferenceService is written namespace/name, got {inference_service!r}")
-        done = pin_version(cluster_client(), namespace=namespace, name=name, version=version, reason=reason)
+        done = pin_version(
+            cluster_client(), namespace=namespace, name=name, version=version, reason=reason, model=registered_model
+        )
         run.params({"inference_service": inference_service, "version": version, "previous": done.previous or "none"})
     return done.previous
 
@@ -189,8 +203,8 @@ def fail_validation(failures: str) -> None:
     """Stop the run and say which expectations failed."""
     with step_process("fail-validation"):
         raise ValidationFailedError(
-            f"the candles failed validation, nothing was trained and the champion goes on serving: {failures}; "
-            "the report is an artifact of validate-candles and in MLflow"
+            f"the data failed validation, nothing was trained and the champion goes on serving: {failures}; "
+            "the report is an artifact of the validation step and in MLflow"
         )
 
 
@@ -219,7 +233,8 @@ def _scores(metrics: Mapping[str, float], candidate: str) -> dict[str, float]:
     return {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
 
 
-def _page(promote: bool, candidate: str, version: str, reason: str, means: Mapping[str, float]) -> str:
-    verdict = f"**{candidate}**, version {version}, becomes champion" if promote else "**nothing is promoted**"
-    rows = [f"| {name} | {loss:.6f} |" for name, loss in sorted(means.items(), key=lambda item: item[1])]
-    return "\n".join([f"# Gate: {verdict}", "", reason, "", "| entrant | mean pinball loss |", "|---|--:|", *rows, ""])
+def _page(found: "GateDecision", version: str, loss: str) -> str:
+    verdict = f"**{found.candidate}**, version {version}, becomes champion"
+    title = f"# Gate: {verdict if found.promote else '**nothing is promoted**'}"
+    rows = [f"| {name} | {mean:.6f} |" for name, mean in sorted(found.mean_losses.items(), key=lambda item: item[1])]
+    return "\n".join([title, "", found.reason, "", f"| entrant | mean {loss} |", "|---|--:|", *rows, ""])

@@ -5,7 +5,9 @@ one: so the promotions of an alias form a chain, and a second intent beside an o
 whichever process or replica writes it.
 """
 
-from sqlalchemy import DDL, CheckConstraint, Column, Index, Integer, MetaData, String, Table, Text, event
+from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, String, Table, Text
+
+from runtime.database import keep_rows
 
 metadata = MetaData()
 
@@ -42,26 +44,4 @@ Index(
 Index("promotion_begins_once", events.c.promotion_id, unique=True, sqlite_where=_intent, postgresql_where=_intent)
 Index("promotion_ends_once", events.c.promotion_id, unique=True, sqlite_where=_end, postgresql_where=_end)
 
-_SQLITE_APPEND_ONLY = (
-    "CREATE TRIGGER IF NOT EXISTS promotion_events_{verb} BEFORE {VERB} ON promotion_events "
-    "BEGIN SELECT RAISE(ABORT, 'the promotion log is append-only'); END"
-)
-_POSTGRES_FUNCTION = (
-    "CREATE OR REPLACE FUNCTION promotion_events_are_kept() RETURNS trigger LANGUAGE plpgsql AS "
-    "$$ BEGIN RAISE EXCEPTION 'the promotion log is append-only'; END $$"
-)
-_POSTGRES_APPEND_ONLY = (
-    "CREATE OR REPLACE TRIGGER promotion_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON promotion_events "
-    "FOR EACH STATEMENT EXECUTE FUNCTION promotion_events_are_kept()"
-)
-
-
-def _ddl(statement: str) -> DDL:
-    return DDL(statement)  # type: ignore[no-untyped-call]
-
-
-for _verb in ("update", "delete"):
-    _statement = _SQLITE_APPEND_ONLY.format(verb=_verb, VERB=_verb.upper())
-    event.listen(events, "after_create", _ddl(_statement).execute_if(dialect="sqlite"))
-for _statement in (_POSTGRES_FUNCTION, _POSTGRES_APPEND_ONLY):
-    event.listen(events, "after_create", _ddl(_statement).execute_if(dialect="postgresql"))
+keep_rows(events, "the promotion log")

@@ -9,7 +9,7 @@ from typing import cast
 from sqlalchemy import Connection, Row, Select, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from runtime.promotion_log.engine import open_engine
+from runtime.database import open_engine
 from runtime.promotion_log.port import (
     Promotion,
     PromotionConflictError,

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from brain.app import create_app
+from brain.fraud.settings import FraudSettings
 from brain.security.keys import ApiKey, open_key_store
 from brain.services import build_services, running
 from brain.settings import BrainSettings
@@ -89,6 +90,7 @@ def gateway_environment(state: Path, predictor_url: str, **settings: str) -> dic
         "BRAIN_PORT": "0",
         "BRAIN_CRYPTO_PREDICTORS": json.dumps({"1h": predictor_url}),
         "BRAIN_MLFLOW_URL": predictor_url,
+        "BRAIN_FRAUD_PREDICTOR_URL": predictor_url,
         "BRAIN_STATUS_CACHE_SECONDS": "0",
         "PYTHONPATH": str(REPOSITORY),
     }
@@ -189,7 +191,14 @@ async def open_gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(predictor_url: str = "http://127.0.0.1:9", **settings: Any) -> InProcess:
+            fraud = {
+                "predictor_url": predictor_url,
+                "database_url": f"sqlite:///{tmp_path / 'decisions.db'}",
+                "mirror_grace_seconds": 0,
+                **{name[6:]: settings.pop(name) for name in list(settings) if name.startswith("fraud_")},
+            }
             given = {
+                "fraud": FraudSettings(**fraud),
                 "crypto_predictors": {"1h": predictor_url},
                 "mlflow_url": predictor_url,
                 "database_url": f"sqlite:///{tmp_path / 'brain.db'}",

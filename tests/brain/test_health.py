@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 PREDICT = "/api/v1/crypto/predict"
+FRAUD = {"fraud-card", "fraud-network", "fraud-crypto", "fraud features", "fraud alerts"}
 
 
 async def parts_of(gateway: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -34,7 +35,7 @@ async def test_status_shows_each_part_with_version_address_and_age_of_its_data(
 ) -> None:
     gateway = await open_gateway(predictor.url, public_mlflow_url="https://mlflow.example.com/")
     status, parts = await parts_of(gateway)
-    assert status["state"] == "up" and set(parts) == {"gateway", "crypto-forecast-1h", "mlflow"}
+    assert status["state"] == "up" and set(parts) == {"gateway", "crypto-forecast-1h", "mlflow", *FRAUD}
     served = parts["crypto-forecast-1h"]
     assert (served["version"], served["address"], served["model"]["network"]) == ("3", predictor.url, "lstm")
     assert served["model"]["link"] == "https://mlflow.example.com/#/models/crypto-forecast-1h/versions/3"

@@ -4,15 +4,28 @@ It stands in for the predictor process at the edge of the machine; the gateway u
 """
 
 import asyncio
+import importlib.util
 import json
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from statistics import NormalDist
 from threading import Thread
+
+
+def _fraud_wire():  # noqa: ANN202 - this file is run as a program too, from a folder that is no package
+    name = "brain_tests_fraud_wire"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("fraud_wire.py"))
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name].FraudWire()
+
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 SYMBOLS = ("ADA", "BTC", "DOGE", "ETH", "SOL", "XRP")
@@ -52,6 +65,9 @@ class WirePredictor:
     answer: Callable[[str], tuple[int, dict[str, str], bytes] | None] | None = None
     """Given a path, an answer that stands in for the usual one, or None for the usual one."""
 
+    fraud: object = field(default_factory=_fraud_wire)
+    """What the fraud models answer; see `fraud_wire.py`."""
+
     seen: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     """Method, path, lower-case headers and body of every request."""
 
@@ -61,6 +77,8 @@ class WirePredictor:
         self.seen.append((method, path, headers, body))
         if self.answer is not None and (given := self.answer(path)) is not None:
             return given
+        if path.startswith("/v2/models/fraud-"):
+            return _json(*self.fraud.respond(path, body))
         if path == "/version":
             return 200, {"content-type": "text/plain"}, b"3.17.2"
         if path == f"/v2/models/{MODEL}":

@@ -75,6 +75,9 @@ class Platform:
     def _mine(self, process: psutil.Process) -> bool:
         return process.environ().get("AIO_STATE_DIR") == str(self.state)
 
+    def analyze(self, **fields: object) -> httpx.Response:
+        return httpx.post(f"{self.gateway}/api/v1/fraud/analyze", json=fields, timeout=30)
+
     def predict(self, symbol: str = "BTC", **body: object) -> httpx.Response:
         return httpx.post(f"{self.gateway}/api/v1/crypto/predict", json={"symbol": symbol, **body}, timeout=30)
 
@@ -133,7 +136,8 @@ def _kill_in_mid_training(platform: Platform) -> None:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     state = tmp_path_factory.mktemp("s")
-    one = Platform(state, _free_ports(("gateway", "crypto", "crypto_grpc", "mlflow")))
+    names = ("gateway", "crypto", "crypto_grpc", "fraud", "fraud_grpc", "fraud_features", "mlflow")
+    one = Platform(state, _free_ports(names))
     try:
         _kill_in_mid_training(one)
         one.up = one.command("up")  # type: ignore[attr-defined]

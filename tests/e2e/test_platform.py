@@ -144,6 +144,50 @@ def test_forecasts_go_on_while_mlflow_is_dead(platform: Any, eventually: Any) ->
     assert platform.process("mlflow", "server").pid != old
 
 
+def test_a_burst_on_one_card_turns_the_decision_and_the_reasons_say_velocity(platform: Any) -> None:
+    told = [_pay(platform, "C0000012", terminal) for terminal in range(10)]
+    assert told[0]["decision"] == "accept"
+    assert told[-1]["decision"] in ("review", "decline")
+    assert any("within 10 minutes" in reason["text"] for reason in told[-1]["reasons"])
+    assert told[-1]["alert"] is not None
+    assert told[-1]["model_version"] and told[-1]["rule_set"]
+
+
+def test_a_burst_is_seen_while_the_feature_writer_is_dead(platform: Any, eventually: Any) -> None:
+    platform.process("feature_writer").kill()
+    first, *_, last = [_pay(platform, "C0000021", terminal) for terminal in range(10)]
+    assert last["probability"] > first["probability"]
+    assert any("within 10 minutes" in reason["text"] for reason in last["reasons"])
+    assert eventually(lambda: platform.process("feature_writer").is_running())
+
+
+def test_a_case_that_the_predictor_could_not_score_is_not_recorded(platform: Any, eventually: Any) -> None:
+    platform.process("serving", "fraud").kill()
+    case = {"transaction_id": "e2e-lost", "customer_id": "C0000031", "terminal_id": "T0000001", "amount_minor": 1200}
+    answer = platform.analyze(**case)
+    assert answer.status_code in (502, 503, 504)
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert eventually(lambda: platform.analyze(**case).status_code == 200)
+    again = platform.analyze(**case)
+    assert again.json()["transaction_id"] == "e2e-lost"
+
+
+def test_a_detector_without_data_names_the_command_that_gives_it(platform: Any) -> None:
+    answer = platform.analyze(kind="network", record={"duration": 0})
+    assert answer.status_code in (422, 503)
+    metadata = httpx.get(f"http://127.0.0.1:{platform.ports['fraud']}/v2/models/fraud-network", timeout=30)
+    assert metadata.status_code == 503
+    assert "--param detector=network --param data=PATH" in metadata.json()["error"]
+
+
+def _pay(platform: Any, customer: str, terminal: int) -> dict[str, Any]:
+    answer = platform.analyze(
+        customer_id=customer, terminal_id=f"T{terminal:07d}", amount_minor=150 + 10 * terminal, explain="always"
+    )
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
 def test_a_killed_gateway_comes_back(platform: Any, eventually: Any) -> None:
     platform.process("-m", "brain").kill()
     assert eventually(lambda: platform.predict().status_code == 200)

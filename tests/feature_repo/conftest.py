@@ -1,7 +1,9 @@
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from runtime.settings import runtime_settings
 
@@ -15,3 +17,35 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     runtime_settings.cache_clear()
     yield tmp_path / "state"
     runtime_settings.cache_clear()
+
+
+@pytest.fixture
+def production(
+    state: Path,
+    postgres_database: str,
+    require_system_package: Callable[[str], Path],
+    free_port: Callable[[], int],
+    wait_until: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Path]:
+    """Settings of the production profile over servers of this test."""
+    port = free_port()
+    command = [str(require_system_package("redis-server")), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        try:
+            return bool(redis.Redis(port=port).ping())
+        except redis.ConnectionError:
+            return False
+
+    monkeypatch.setenv("FEATURES_REGISTRY_URL", postgres_database.replace("postgresql://", "postgresql+psycopg://"))
+    monkeypatch.setenv("FEATURES_REDIS", f"127.0.0.1:{port}")
+    monkeypatch.setenv("FEATURES_OFFLINE_STORE", "bigquery")
+    monkeypatch.setenv("FEATURES_OFFLINE_LOCATION", "shop.features")
+    try:
+        wait_until(answers, 20, "Redis")
+        yield state
+    finally:
+        process.kill()
+        process.wait(timeout=10)

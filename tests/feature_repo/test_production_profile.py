@@ -1,9 +1,8 @@
 """The production profile: registry on PostgreSQL, windows in Redis, rows loaded into BigQuery over its wire format."""
 
 import json
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -15,7 +14,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import redis
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -84,38 +82,6 @@ def bigquery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_
     yield handler
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture
-def production(
-    state: Path,
-    postgres_database: str,
-    require_system_package: Callable[[str], Path],
-    free_port: Callable[[], int],
-    wait_until: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Path]:
-    """Settings of the production profile over servers of this test."""
-    port = free_port()
-    command = [str(require_system_package("redis-server")), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-    def answers() -> bool:
-        try:
-            return bool(redis.Redis(port=port).ping())
-        except redis.ConnectionError:
-            return False
-
-    monkeypatch.setenv("FEATURES_REGISTRY_URL", postgres_database.replace("postgresql://", "postgresql+psycopg://"))
-    monkeypatch.setenv("FEATURES_REDIS", f"127.0.0.1:{port}")
-    monkeypatch.setenv("FEATURES_OFFLINE_STORE", "bigquery")
-    monkeypatch.setenv("FEATURES_OFFLINE_LOCATION", "shop.features")
-    try:
-        wait_until(answers, 20, "Redis")
-        yield state
-    finally:
-        process.kill()
-        process.wait(timeout=10)
 
 
 def test_definitions_are_registered_and_windows_served_without_local_files(production: Path) -> None:

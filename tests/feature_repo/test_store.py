@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from feature_repo import crypto, names
+from feature_repo import crypto, fraud, names
 from feature_repo.online import CorruptWindowError, decode_window
 from feature_repo.store import FeatureStoreConfigError, apply, open_store, profile_file
 
@@ -45,11 +45,15 @@ def test_everything_stays_in_the_state_folder_and_applying_twice_changes_nothing
     apply(store)
     apply(store)
     digest = crypto.feature_digest()
-    assert {view.name for view in store.list_feature_views()} == {names.rows_view(digest), names.window_view(digest)}
+    card_digest = fraud.card_feature_digest()
+    views = {names.rows_view(digest), names.window_view(digest)}
+    states = {f"fraud_customer_state_{card_digest}", f"fraud_terminal_state_{card_digest}"}
+    assert {view.name for view in store.list_feature_views()} == views | states
     services = {service.name for service in store.list_feature_services()}
-    assert services == {f"crypto_training_1h_{digest}", f"crypto_serving_1h_{digest}"}
-    (entity,) = (entity for entity in store.list_entities() if entity.name != "__dummy")
-    assert (entity.name, entity.join_key) == ("series", "unique_id")
+    crypto_services = {f"crypto_training_1h_{digest}", f"crypto_serving_1h_{digest}"}
+    assert services == crypto_services | {f"fraud_card_states_{card_digest}"}
+    entities = {(entity.name, entity.join_key) for entity in store.list_entities() if entity.name != "__dummy"}
+    assert entities == {("series", "unique_id"), ("customer", "customer_id"), ("terminal", "terminal_id")}
     assert sorted(path.name for path in (state / "feast").iterdir()) == ["offline", "online.db", "registry.db"]
 
 
@@ -72,7 +76,8 @@ def test_bytes_that_are_no_window_are_refused(window: bytes, candles: bytes) -> 
 def test_names_store_and_look_up_load_without_feast_or_pandas() -> None:
     code = (
         "import sys, feature_repo.online, feature_repo.store, feature_repo.names, feature_repo.offline, "
-        "feature_repo.writer_lock, components.crypto.materialise, components.crypto.training_set\n"
+        "feature_repo.writer_lock, feature_repo.fraud_online, "
+        "components.crypto.materialise, components.crypto.training_set\n"
         "print({'feast', 'pandas', 'pyarrow', 'talib', 'sqlalchemy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -62,6 +62,13 @@ def test_mlflow_starts_first_and_everything_binds_loopback(tmp_path: Path) -> No
     assert all(program.ready_url is None or "//127.0.0.1:" in program.ready_url for program in started)
 
 
+def test_each_predictor_is_told_its_own_ports(tmp_path: Path) -> None:
+    started = programs(LocalSettings(), RuntimeSettings(state_dir=tmp_path))
+    predictors = [program for program in started if "serving" in program.command]
+    told = {program.name: program.variables.get("PREDICTOR_HTTP_PORT") for program in predictors}
+    assert told == {"crypto-predictor": "5002", "fraud-predictor": "5004"}
+
+
 def test_every_cache_stands_in_the_state_folder(tmp_path: Path) -> None:
     told = environment(LocalSettings(), RuntimeSettings(state_dir=tmp_path), {})
     for name in ("MPLCONFIGDIR", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "AIO_STATE_DIR"):

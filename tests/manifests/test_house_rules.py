@@ -7,13 +7,23 @@ from typing import Any
 import pytest
 from pydantic_settings import BaseSettings
 
+from brain.fraud.settings import FraudSettings as FraudRouteSettings
 from brain.settings import BrainSettings
+from components.fraud.feature_writer.settings import FeatureWriterSettings
 from runtime.settings import RuntimeSettings
+from serving.fraud_settings import FraudSettings
 from serving.settings import PredictorSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 Resources = Mapping[str, Sequence[dict[str, Any]]]
-SETTINGS: tuple[type[BaseSettings], ...] = (BrainSettings, PredictorSettings, RuntimeSettings)
+SETTINGS: tuple[type[BaseSettings], ...] = (
+    BrainSettings,
+    FeatureWriterSettings,
+    FraudRouteSettings,
+    PredictorSettings,
+    FraudSettings,
+    RuntimeSettings,
+)
 
 
 def _pods(documents: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -43,7 +53,13 @@ def test_everything_stands_in_the_documented_namespace(resources: Resources) -> 
 
 
 @pytest.mark.parametrize(
-    ("service", "port"), [("api-gateway-service", 8000), ("crypto-prediction-service", 5002), ("mlflow-service", 5500)]
+    ("service", "port"),
+    [
+        ("api-gateway-service", 8000),
+        ("crypto-prediction-service", 5002),
+        ("fraud-detection-service", 5004),
+        ("mlflow-service", 5500),
+    ],
 )
 def test_services_keep_their_documented_names_and_ports(resources: Resources, service: str, port: int) -> None:
     for documents in resources.values():

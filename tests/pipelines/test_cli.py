@@ -68,7 +68,7 @@ def test_compile_writes_a_package_for_the_target(monkeypatch: pytest.MonkeyPatch
 
 
 def test_pipelines_and_targets_are_found_by_name() -> None:
-    assert pipeline_names() == ("crypto-forecast", "crypto-refresh")
+    assert pipeline_names() == ("crypto-forecast", "crypto-refresh", "fraud-detection")
     assert target_names() == ("kubeflow", "local", "vertex")
     assert load_pipeline("crypto_refresh").name == "crypto-refresh"
     with pytest.raises(UnknownPipelineError):

@@ -93,7 +93,7 @@ def test_candles_that_fail_validation_stop_the_run_leave_their_report_and_the_ch
     code, said = workplace.run("run", "crypto-forecast", "-p", "symbols=BTC,ETH", "--profile", "quick")
 
     assert code == 1, said
-    assert "crypto-forecast failed in fail-validation: ValidationFailedError: the candles failed validation" in said
+    assert "crypto-forecast failed in fail-validation: ValidationFailedError: the data failed validation" in said
     assert "high_at_least" in said and "champion goes on serving" in said
     record = workplace.record("crypto-forecast")
     assert [step.name for step in record.steps] == [

@@ -83,4 +83,4 @@ def test_the_failing_face_says_what_failed(place: Path, capsys: pytest.CaptureFi
     with pytest.raises(ValidationFailedError, match="champion goes on serving: high_at_least_close: 3 rows"):
         release.fail_validation.python_func(failures="high_at_least_close: 3 rows")
 
-    assert "failed: ValidationFailedError: the candles failed validation" in capsys.readouterr().out
+    assert "failed: ValidationFailedError: the data failed validation" in capsys.readouterr().out

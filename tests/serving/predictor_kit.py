@@ -13,6 +13,7 @@ from feature_repo.crypto import FEATURE_NAMES, HORIZON_BARS, QUANTILE_LEVELS, WI
 from feature_repo.online import Window
 from runtime.bundle import Bundle, write_bundle
 from runtime.registry.port import ModelVersion, ModelVersionNotFoundError
+from runtime.signature import window_signature
 
 MODEL = "crypto-forecast-1h"
 SYMBOLS = ("BTC", "ETH", "SOL")
@@ -138,6 +139,7 @@ def make_bundle(
         "data_digest": "0" * 12,
         "code_revision": "test",
         "created_at": "2024-01-01T00:00:00Z",
+        "signature": window_signature(window_bars, FEATURES, HORIZON_BARS, LEVELS),
         **changes,
     }
     return write_bundle(folder, files, manifest)
@@ -205,10 +207,10 @@ class FolderWindows:
 
 
 class FolderRegistry:
-    """A registry that is a folder of bundles with an alias file; `down` makes every call fail."""
+    """A registry of one model that is a folder of bundles with an alias file; `down` makes every call fail."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, model: str = MODEL) -> None:
+        self.folder, self.model = folder, model
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, bundle: Bundle, *, champion: bool = True, tags: Mapping[str, str] | None = None) -> str:
@@ -218,7 +220,7 @@ class FolderRegistry:
         all_tags = {"bundle_digest": bundle.digest, "network": bundle.manifest.network, **(tags or {})}
         (self.folder / f"{version}.tags.json").write_text(json.dumps(all_tags))
         if champion:
-            self.set_alias(MODEL, "champion", version)
+            self.set_alias(self.model, "champion", version)
         return version
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
@@ -237,7 +239,7 @@ class FolderRegistry:
     def version(self, name: str, version: str) -> ModelVersion:
         """One version."""
         self._reachable()
-        if name != MODEL or not (self.folder / version).is_dir():
+        if name != self.model or not (self.folder / version).is_dir():
             raise ModelVersionNotFoundError(f"no version {version} of {name}")
         tags = json.loads((self.folder / f"{version}.tags.json").read_text())
         return ModelVersion(name, version, "run", tags)

@@ -16,6 +16,7 @@ def main(folder: Path) -> int:
     from runtime.logs import configure_logging
     from serving.batcher import ModelThread
     from serving.crypto_load import CryptoFamily
+    from serving.crypto_process import crypto_target
     from serving.lookup import WindowLookup
     from serving.metrics import PredictorMetrics
     from serving.server import PredictorServer
@@ -32,7 +33,8 @@ def main(folder: Path) -> int:
         clock=time.monotonic,
     )
     family = CryptoFamily(settings, lookup, ModelThread(), metrics.batch)
-    PredictorServer(settings, family, lambda: FolderRegistry(folder / "registry"), metrics).run()
+    target = crypto_target(settings, family, metrics)
+    PredictorServer(settings, [target], lambda: FolderRegistry(folder / "registry")).run()
     return 0
 
 

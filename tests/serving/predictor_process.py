@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from fraud_kit import FolderRegistries, FolderStates, bundle_of
 from predictor_kit import MODEL, FolderRegistry, FolderWindows, make_bundle
 
 PROCESS = Path(__file__).with_name("predictor_main.py")
@@ -22,6 +23,7 @@ class Running:
     grpc_port: int
     environment: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
+    script: Path = PROCESS
 
     @property
     def url(self) -> str:
@@ -71,7 +73,9 @@ class Running:
             **{f"PREDICTOR_{name.upper()}": str(value) for name, value in settings.items()},
         }
         log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen([sys.executable, PROCESS, self.folder], env=environment, stderr=log, stdout=log)
+        self.process = subprocess.Popen(
+            [sys.executable, self.script, self.folder], env=environment, stderr=log, stdout=log
+        )
         return self
 
     def log(self) -> str:
@@ -97,3 +101,25 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(timeout)
+
+
+@dataclass
+class RunningFraud(Running):
+    """A fraud predictor process and the edges of its machine."""
+
+    script: Path = PROCESS.with_name("fraud_main.py")
+
+    @property
+    def states(self) -> FolderStates:
+        """The online store."""
+        return FolderStates(self.folder / "states")
+
+    def infer(self, model: str, inputs: "list[dict[str, object]]", **parameters: object) -> httpx.Response:
+        """Ask a model in the V2 protocol."""
+        body = {"inputs": inputs, "parameters": parameters}
+        return httpx.post(f"{self.url}/v2/models/{model}/infer", json=body, timeout=30)
+
+    def adopt(self, candidate: Path, name: str) -> str:
+        """Seal a candidate, register it and make it champion."""
+        bundle = bundle_of(candidate, self.folder / name)
+        return FolderRegistries(self.folder / "registry").of(bundle.manifest.name).add(bundle)

@@ -15,6 +15,7 @@ from predictor_kit import FEATURES, UNIQUE_IDS, expected_quantiles, make_bundle,
 from components.crypto.indicators import INDICATOR_NAMES, price_indicators
 from feature_repo.crypto import FEATURE_NAMES, WINDOW_BARS
 from feature_repo.online import Window
+from runtime.bundle import read_bundle
 from serving.batcher import ModelThread
 from serving.crypto import CryptoPredictor
 from serving.crypto_load import CryptoFamily
@@ -73,6 +74,28 @@ async def test_a_model_of_fewer_bars_is_given_the_newest_of_the_window(store: Me
     with pytest.raises(Exception, match=r"\[N, 48, "):
         whole = Tensor.of("window", np.zeros((1, WINDOW_BARS, FEATURES), np.float32))
         await predictor.predict(Call({"window": whole}, {}, deadline))
+
+
+async def test_a_version_registered_before_signatures_goes_on_being_served(store: Memory, tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "b").path
+    manifest = json.loads((folder / "bundle.json").read_text())
+    del manifest["signature"]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    lookup = WindowLookup(store, ThreadPoolExecutor(1), ttl_seconds=0, grace_seconds=0, clock=time.monotonic)
+    predictor = CryptoFamily(PredictorSettings(), lookup, ModelThread()).load(read_bundle(folder), "3")
+    answer = await ask(predictor, "BTC")
+    np.testing.assert_allclose(answer["quantiles"], expected_quantiles(store.windows[BTC].window[None]), atol=1e-6)
+
+
+@pytest.mark.parametrize("lost", ["timeframe", "symbols"])
+def test_a_version_that_does_not_describe_a_forecaster_is_refused(store: Memory, tmp_path: Path, lost: str) -> None:
+    folder = make_bundle(tmp_path / "b").path
+    manifest = json.loads((folder / "bundle.json").read_text())
+    del manifest[lost]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    lookup = WindowLookup(store, ThreadPoolExecutor(1), ttl_seconds=0, grace_seconds=0, clock=time.monotonic)
+    with pytest.raises(ModelRejectedError, match=lost):
+        CryptoFamily(PredictorSettings(), lookup, ModelThread()).load(read_bundle(folder), "3")
 
 
 async def test_context_is_that_of_the_newest_bar(store: Memory, tmp_path: Path) -> None:

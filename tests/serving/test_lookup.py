@@ -13,7 +13,7 @@ from predictor_kit import UNIQUE_IDS, window
 from feature_repo.online import CorruptWindowError, FeatureServiceMissingError, Window
 from serving import lookup as lookup_module
 from serving.errors import UnavailableError
-from serving.lookup import WindowLookup
+from serving.lookup import Lookup, WindowLookup
 
 BTC, ETH, SOL = UNIQUE_IDS
 HOUR = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -174,3 +174,71 @@ async def test_a_store_that_answers_too_few_windows_is_an_error_and_not_a_hang(
     async with asyncio.timeout(1):
         with pytest.raises(UnavailableError):
             await lookup.get([BTC])
+
+
+class Numbers:
+    """A store of numbers that counts its reads; `gate` holds reads up."""
+
+    def __init__(self) -> None:
+        self.reads: list[list[str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.down = False
+
+    def read(self, keys: Sequence[str]) -> list[int | None]:
+        self.reads.append(list(keys))
+        number = len(self.reads)
+        self.gate.wait(5)
+        if self.down:
+            raise ConnectionError("down")
+        return [None if key == "none" else number for key in keys]
+
+
+def numbers_lookup(store: Numbers, clock: Clock, **more: int) -> Lookup[str, int]:
+    return Lookup(store.read, ThreadPoolExecutor(1), ttl_seconds=1, grace_seconds=0, clock=clock, **more)
+
+
+async def test_a_fresh_value_is_kept_for_its_time_and_read_together_with_others(clock: Clock) -> None:
+    store = Numbers()
+    lookup = numbers_lookup(store, clock)
+    assert await lookup.fresh(["a", "none", "a"]) == [1, None, 1]
+    clock.now += 0.9
+    assert await lookup.fresh(["a", "b"]) == [1, 2]
+    clock.now += 0.2
+    assert await lookup.fresh(["a", "b"]) == [3, 2]
+    assert store.reads == [["a", "none"], ["b"], ["a"]]
+
+
+async def test_a_read_that_began_too_long_ago_is_read_again_and_not_joined(clock: Clock) -> None:
+    store = Numbers()
+    lookup = numbers_lookup(store, clock)
+    store.gate.clear()
+    first = asyncio.create_task(lookup.fresh(["a"]))
+    while not store.reads:
+        await asyncio.sleep(0.01)
+    clock.now += 5
+    late = asyncio.create_task(lookup.fresh(["a"]))
+    await asyncio.sleep(0.05)
+    store.gate.set()
+    assert (await first, await late) == ([1], [2])
+
+
+async def test_a_value_that_must_be_fresh_is_never_an_old_one_while_the_store_is_down(clock: Clock) -> None:
+    store = Numbers()
+    lookup = Lookup(store.read, ThreadPoolExecutor(1), ttl_seconds=1, grace_seconds=300, clock=clock)
+    await lookup.fresh(["a"])
+    store.down = True
+    clock.now += 2
+    with pytest.raises(UnavailableError):
+        await lookup.fresh(["a", "b"])
+    store.down = False
+    assert await lookup.fresh(["a"]) == [3]
+
+
+async def test_only_so_many_values_are_kept_those_read_last(clock: Clock) -> None:
+    store = Numbers()
+    lookup = numbers_lookup(store, clock, most_kept=2)
+    assert await lookup.fresh(["a", "b", "c"]) == [1, 1, 1]
+    assert await lookup.fresh(["b", "c"]) == [1, 1]
+    assert await lookup.fresh(["a"]) == [2]
+    assert await lookup.fresh(["b"]) == [3], "a pushed it out"

@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from runtime.bundle import Bundle
 from serving.errors import UnavailableError
-from serving.local_copy import LocalCopies
 from serving.metrics import PredictorMetrics
 from serving.reload import Watcher
 from serving.served import Served
 from serving.session import ModelRejectedError
 from serving.settings import PredictorSettings
+from serving.target import ModelTarget
 from serving.tensors import Call, Health, Tensor, TensorSpec
 
 
@@ -67,15 +67,16 @@ class Room:
         """What a new process has: nothing but the folders."""
         self.family = Shelf()
         self.served = Served(MODEL, 1)
-        self.watcher = Watcher(
-            self.settings,
-            lambda: self.registry,
-            self.family,
-            self.served,
-            LocalCopies(self.settings.copy_dir),
-            PredictorMetrics(MODEL, CollectorRegistry()),
-            ThreadPoolExecutor(1),
+        target = ModelTarget(
+            name=MODEL,
+            registered_name=MODEL,
+            family=self.family,
+            metrics=PredictorMetrics(MODEL, CollectorRegistry()),
+            copy_dir=self.settings.copy_dir,
+            trained_by="python -m pipelines run tiny",
+            version=self.settings.model_version,
         )
+        self.watcher = Watcher(self.settings, target, lambda: self.registry, self.served, ThreadPoolExecutor(1))
 
     def release(self, name: str, *, champion: bool = True, tags: Mapping[str, str] | None = None) -> str:
         return self.registry.add(make_bundle(self.folder / name, network=name), champion=champion, tags=tags)

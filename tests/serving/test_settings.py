@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from runtime.settings import REPOSITORY_ROOT
 from serving.__main__ import main
+from serving.fraud_settings import FraudSettings
 from serving.gate import Gate
 from serving.metrics import PredictorMetrics
 from serving.settings import PredictorSettings
@@ -69,6 +70,19 @@ def test_a_far_deadline_is_brought_down_to_the_longest() -> None:
     assert gate.seconds_left("") == PredictorSettings().default_deadline_seconds
 
 
+def test_the_fraud_predictor_has_ports_of_its_own_and_knows_its_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = FraudSettings()
+    assert (settings.http_port, settings.grpc_port, settings.max_batch_rows) == (5004, 5014, 1000)
+    monkeypatch.setenv("PREDICTOR_REQUIRED", '["card", "network"]')
+    monkeypatch.setenv("PREDICTOR_NETWORK_VERSION", "4")
+    told = FraudSettings()
+    assert told.required == {"card", "network"}
+    assert (told.version("card"), told.version("network")) == ("", "4")
+    monkeypatch.setenv("PREDICTOR_REQUIRED", '["cards"]')
+    with pytest.raises(ValidationError, match="required"):
+        FraudSettings()
+
+
 def test_a_taken_rest_port_is_named_with_the_setting(free_port: Callable[[], int]) -> None:
     from serving.listener import PortTakenError, listen
 
@@ -83,16 +97,15 @@ async def test_a_taken_grpc_port_is_named_with_the_setting_and_never_shared() ->
 
     from serving.grpc_server import GrpcServer
     from serving.kserve_model import ServedDataPlane, ServedModel, ServedRepository
-    from serving.served import Served
+    from serving.served import Served, ServedModels
 
     def server(port: int) -> GrpcServer:
         settings = PredictorSettings(grpc_port=port)
         gate, served = Gate(settings), Served("m", 1)
-        repository = ServedRepository(ServedModel("m", served, gate), lambda: None)
-        metrics = PredictorMetrics("m", CollectorRegistry())
-        return GrpcServer(
-            settings, ServedDataPlane(repository, served), ModelRepositoryExtension(repository), gate, metrics
-        )
+        repository = ServedRepository([(ServedModel("m", served, gate), lambda: None)])
+        metrics = {"m": PredictorMetrics("m", CollectorRegistry())}
+        data_plane = ServedDataPlane(repository, ServedModels([served]))
+        return GrpcServer(settings, data_plane, ModelRepositoryExtension(repository), gate, metrics)
 
     first = server(0)
     port = await first.start()

@@ -4,7 +4,7 @@ import { byId, el, svg } from "./dom.js";
 import { decimalsOf, moment, percent, plainPercent, price, span } from "./format.js";
 
 const TILES = [1, 6, 24];
-const NETWORKS = { lstm: "LSTM", transformer: "Transformer", har: "HAR (statistical baseline)" };
+const NETWORKS = { lstm: "LSTM", transformer: "Transformer", har: "HAR (statistical baseline)", xgboost: "XGBoost", random_forest: "Random Forest" };
 
 /** Fill every card from an answer. */
 export function showAnswer(answer, mlflow) {
@@ -123,6 +123,7 @@ export function showParts(status) {
       const version = part.version ? (part.kind === "predictor" ? `${NETWORKS[part.model?.network] ?? ""} v${part.version}`.trim() : part.version) : part.state;
       const about = [part.address.replace(/^https?:\/\//, "")];
       if (part.data) about.push(`data ${span(part.data.age_seconds)} old`);
+      if (part.lag !== null) about.push(part.lag ? `${part.lag} events behind` : "up to date");
       if (part.uptime_seconds !== null) about.push(`up ${span(part.uptime_seconds)}`);
       return el(
         "li",

@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { markRow, showAge, showAnswer, showNoParts, showOld, showParts } from "./cards.js";
 import { draw } from "./chart.js";
 import { byId, el } from "./dom.js";
+import { watchFraud } from "./fraud.js";
 import { describe, show } from "./readout.js";
 
 const FORECAST_SECONDS = 30;
@@ -142,4 +143,5 @@ choices(byId("spans"), "span", SPANS, (bars) => (bars < 48 ? `${bars} h` : `${ba
 });
 refresh();
 watchParts();
+watchFraud();
 window.setInterval(() => state.answer && showAge(state.answer), 1000);

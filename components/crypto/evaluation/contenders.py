@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from components.crypto.baselines import BASELINES, rolling_predictions
-from components.crypto.candidate import MODEL, Forecaster, read_candidate, read_forecaster
+from components.crypto.candidate import MODEL, read_candidate, read_forecaster
 from components.crypto.dataset import Dataset, Float32Array, IntArray
+from components.crypto.manifest import CryptoManifest
 from feature_repo.crypto import QUANTILE_LEVELS, WINDOW_BARS, feature_digest
 
 CHAMPION = "champion"
@@ -59,7 +60,7 @@ def model_contenders(
     return found, reason
 
 
-def unlike(described: Forecaster, dataset: Dataset) -> str:
+def unlike(described: CryptoManifest, dataset: Dataset) -> str:
     """What makes a model's input or output differ from the data's, both sides named; empty where nothing does."""
     markets = {unique_id.split(":")[1] for unique_id in dataset.unique_ids}
     pairs = (
@@ -98,7 +99,7 @@ def _baseline(name: str, dataset: Dataset, refits: int) -> Contender:
     return Contender(name=name, kind="baseline", network=name, window_bars=1, predict=predict)
 
 
-def _model(name: str, kind: Kind, described: Forecaster, folder: Path, dataset: Dataset) -> Contender:
+def _model(name: str, kind: Kind, described: CryptoManifest, folder: Path, dataset: Dataset) -> Contender:
     def predict(rows: IntArray) -> Float32Array:
         return onnx_quantiles(folder / MODEL, dataset, rows, described.window_bars)
 

@@ -1,7 +1,6 @@
 """The report's figures, each drawn from scores and returned as SVG text."""
 
 from collections.abc import Sequence
-from io import StringIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,18 +11,13 @@ from components.crypto.evaluation.rows import ScoredRows
 from components.crypto.evaluation.scores import PIT_BINS, Scores
 from components.crypto.metrics import CONFIDENCES, interval_of, median_of
 from components.crypto.series import Series
+from components.pages.figures import BASELINE_COLOURS, INK, MODEL_COLOURS, MUTED, add_legend, plain_figure, svg_text
 from feature_repo.crypto import QUANTILE_LEVELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-MODEL_COLOURS = ("#2563eb", "#db2777", "#059669", "#d97706", "#7c3aed", "#0891b2")
-BASELINE_COLOURS = ("#94a3b8", "#64748b", "#475569", "#334155")
 DASHES = ((0, (1, 1)), (0, (5, 2)), (0, (4, 1.5, 1, 1.5)), (0, (8, 3)))
-INK = "#1e293b"
-MUTED = "#64748b"
-GRID = "#e2e8f0"
 FAN_ALPHA = {95: 0.15, 80: 0.22, 50: 0.32}
 HISTORY_BARS = 72
 PERIOD = np.timedelta64(7, "D")
@@ -41,19 +35,19 @@ def colours(scores: Sequence[Scores]) -> dict[str, str]:
 
 def skill_by_horizon(scores: Sequence[Scores]) -> str:
     """Pinball loss relative to unconditional quantiles against the horizon, the mean over series."""
-    figure, (axes,) = _figure(5.8, 3.2)
+    figure, (axes,) = plain_figure(5.8, 3.2)
     for s in scores:
         relative = np.nanmean(s.relative, axis=0)
         _line(axes, np.arange(1, len(relative) + 1), relative, s, scores)
     axes.set_xlabel("horizon, bars")
     axes.set_ylabel("pinball, unconditional = 1")
-    _legend(figure, axes)
-    return _svg(figure)
+    add_legend(figure, axes)
+    return svg_text(figure)
 
 
 def reliability(scores: Sequence[Scores]) -> str:
     """Observed minus nominal share below each quantile, in percentage points."""
-    figure, (axes,) = _figure(5.8, 3.2)
+    figure, (axes,) = plain_figure(5.8, 3.2)
     nominal = np.asarray(QUANTILE_LEVELS)
     axes.axhline(0.0, color=INK, linewidth=0.8)
     for s in scores:
@@ -61,53 +55,53 @@ def reliability(scores: Sequence[Scores]) -> str:
     axes.set_xticks(nominal, [f"{level:g}" for level in nominal])
     axes.set_xlabel("nominal level")
     axes.set_ylabel("observed − nominal, points")
-    _legend(figure, axes)
-    return _svg(figure)
+    add_legend(figure, axes)
+    return svg_text(figure)
 
 
 def pit_histogram(winner: Scores) -> str:
     """Density of the winner's probability integral transform; flat at 1 where the forecast is calibrated."""
-    figure, (axes,) = _figure(5.8, 3.0)
+    figure, (axes,) = plain_figure(5.8, 3.0)
     edges = np.linspace(0.0, 1.0, PIT_BINS + 1)
     axes.bar(edges[:-1], winner.pit, width=1.0 / PIT_BINS, align="edge", color="#93c5fd", edgecolor="white")
     axes.axhline(1.0, color=INK, linewidth=0.8, linestyle="--")
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel("forecast probability of a lower return than the one that came")
     axes.set_ylabel("density")
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def widths(scores: Sequence[Scores], percent: int = 80) -> str:
     """Mean width of a central interval against the horizon, in percent of the price."""
-    figure, (axes,) = _figure(5.8, 3.2)
+    figure, (axes,) = plain_figure(5.8, 3.2)
     for s in scores:
         width = s.width[percent] * 100.0
         _line(axes, np.arange(1, len(width) + 1), width, s, scores)
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel("horizon, bars")
     axes.set_ylabel(f"mean {percent} % width, % of price")
-    _legend(figure, axes)
-    return _svg(figure)
+    add_legend(figure, axes)
+    return svg_text(figure)
 
 
 def coverage_by_horizon(winner: Scores) -> str:
     """Share of returns inside the winner's central intervals against the horizon."""
-    figure, (axes,) = _figure(5.8, 3.0)
+    figure, (axes,) = plain_figure(5.8, 3.0)
     for (percent, inside), colour in zip(winner.coverage.items(), ("#93c5fd", "#3b82f6", "#1e3a8a"), strict=True):
         axes.axhline(percent, color=MUTED, linewidth=0.8, linestyle="--")
         axes.plot(np.arange(1, len(inside) + 1), inside * 100.0, color=colour, linewidth=1.8, label=f"{percent} %")
     axes.set_xlabel("horizon, bars")
     axes.set_ylabel("observed coverage, %")
     axes.set_ylim(40, 100)
-    _legend(figure, axes)
-    return _svg(figure)
+    add_legend(figure, axes)
+    return svg_text(figure)
 
 
 def loss_over_time(scores: Sequence[Scores], rows: ScoredRows) -> str:
     """Pinball loss relative to unconditional quantiles by week."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    figure, (axes,) = _figure(5.8, 3.2)
+    figure, (axes,) = plain_figure(5.8, 3.2)
     week = ((rows.ds - rows.ds.min()) // PERIOD).astype(np.int64)
     counts = np.bincount(week)
     starts = rows.ds.min() + np.arange(len(counts)) * PERIOD
@@ -123,17 +117,17 @@ def loss_over_time(scores: Sequence[Scores], rows: ScoredRows) -> str:
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_xlabel("week that begins")
     axes.set_ylabel("pinball, unconditional = 1")
-    _legend(figure, axes)
-    return _svg(figure)
+    add_legend(figure, axes)
+    return svg_text(figure)
 
 
 def fans(winner: Scores, rows: ScoredRows, dataset: Dataset, positions: Sequence[int]) -> str:
     """Fan charts of the winner's kept forecasts over the closes before and after."""
-    figure, grid = _figure(11.6, 6.4, rows=2, columns=2)
+    figure, grid = plain_figure(11.6, 6.4, rows=2, columns=2)
     for axes, position, quantiles in zip(grid, positions, winner.examples, strict=False):
         _fan(axes, dataset, int(rows.rows[position]), quantiles[None])
-    _legend(figure, grid[0])
-    return _svg(figure)
+    add_legend(figure, grid[0])
+    return svg_text(figure)
 
 
 def _fan(
@@ -175,33 +169,3 @@ def _line(
         label=s.contender.name,
         zorder=3 if model else 2,
     )
-
-
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> "tuple[Figure, list[Axes]]":
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
-    for one in axes:
-        one.grid(visible=True, color=GRID, linewidth=0.7)
-        one.set_axisbelow(True)
-        one.tick_params(colors=MUTED, labelsize=8, length=0)
-        one.xaxis.label.set(color=MUTED, fontsize=9)
-        one.yaxis.label.set(color=MUTED, fontsize=9)
-        for side in ("top", "right", "left", "bottom"):
-            one.spines[side].set_visible(False)
-    return figure, axes
-
-
-def _legend(figure: "Figure", axes: "Axes") -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", frameon=False, fontsize=8.5, labelcolor=INK, ncols=8)
-
-
-def _svg(figure: "Figure") -> str:
-    from matplotlib import rc_context
-
-    text = StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.family": "sans-serif"}):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return text.getvalue()

@@ -1,6 +1,5 @@
 """The evaluation as one HTML page that needs nothing else: no network, no script, pictures inside."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,10 @@ from components.crypto.evaluation import plots
 from components.crypto.evaluation.rows import ScoredRows
 from components.crypto.evaluation.scores import Estimate, Scores
 from components.crypto.series import Series
+from components.pages.figures import data_uri
+from components.pages.render import write_page
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "evaluation.html.j2"
 CELL_HORIZONS = (1, 6, 24)
 FULL_SHADE = 0.08
 """Distance from 1 at which a cell of the table has its full colour."""
@@ -49,12 +50,9 @@ class _Cell:
 
 def write_report(path: Path, evaluation: Evaluation) -> None:
     """Write the page, whole or not at all."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    page = environment.get_template("evaluation.html.j2").render(
+    write_page(
+        path,
+        TEMPLATE,
         evaluation=evaluation,
         first=evaluation.dataset.moment(evaluation.rows.rows[evaluation.rows.ds.argmin()]),
         last=evaluation.dataset.moment(evaluation.rows.rows[evaluation.rows.ds.argmax()]),
@@ -66,9 +64,6 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
         skill=_skill_table(evaluation),
         images=_images(evaluation),
     )
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
 
 
 def _summary(evaluation: Evaluation) -> list[_Row]:
@@ -144,6 +139,4 @@ def _images(evaluation: Evaluation) -> dict[str, str]:
         "time": plots.loss_over_time(evaluation.scores, evaluation.rows),
         "fans": plots.fans(winner, evaluation.rows, evaluation.dataset, evaluation.examples),
     }
-    return {
-        name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for name, svg in pictures.items()
-    }
+    return {name: data_uri(svg) for name, svg in pictures.items()}

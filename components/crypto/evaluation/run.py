@@ -217,6 +217,7 @@ def _write_losses(path: Path, scores: Sequence[Scores], rows: ScoredRows, datase
         "horizon": pa.array(np.tile(np.arange(1, horizons + 1, dtype=np.int32), count)),
     }
     schema = pa.schema([("candidate", pa.string()), *((n, a.type) for n, a in shared.items()), ("loss", pa.float64())])
+    schema = schema.with_metadata({"loss": "pinball"})
     partial = path.with_name(path.name + ".partial")
     with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
         for s in scores:

@@ -1,35 +1,10 @@
-"""What a validation found."""
+"""What a validation of candles found."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-Cell = str | float | int | bool | None
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """One check.
-
-    Attributes:
-        name: Stable name, such as `high_at_least_close`.
-        says: What must hold, in words.
-        passed: Whether it holds.
-        unexpected: Rows that break it; 0 where it is not about rows.
-        detail: What was found instead, empty if it holds.
-        examples: A few of the rows that break it, with their key and the values in question.
-    """
-
-    name: str
-    says: str
-    passed: bool
-    unexpected: int = 0
-    detail: str = ""
-    examples: Sequence[Mapping[str, Cell]] = ()
-
-
-CheckFailure = CheckResult
-"""A check that does not hold."""
+from components.validation.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -70,23 +45,5 @@ class ValidationStatistics:
     series: Sequence[SeriesStatistics]
 
 
-@dataclass(frozen=True)
-class ValidationOutcome:
-    """Whether the candles may be trained on; `failures` is empty exactly when `passed`."""
-
-    passed: bool
-    failures: Sequence[CheckFailure]
-    statistics: ValidationStatistics
-    checks: Sequence[CheckResult]
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain JSON types; times in RFC 3339."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.isoformat() if isinstance(value, datetime) else value
+ValidationOutcome = Outcome[ValidationStatistics]
+"""Whether the candles may be trained on."""

@@ -1,6 +1,5 @@
 """The validation as one HTML file that needs no network."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ import numpy as np
 from components.crypto.candles.port import moment
 from components.crypto.series import Timeframe
 from components.crypto.validation.outcome import ValidationOutcome
+from components.pages.render import write_page as write_html
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,24 +40,15 @@ def write_page(
     outcome: ValidationOutcome, table: "pa.Table", path: Path, *, timeframe: Timeframe, source_clock: datetime
 ) -> None:
     """Render the outcome; a reader sees the whole file or none."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    html = environment.get_template("page.html.j2").render(
+    write_html(
+        path,
+        Path(__file__).with_name("page.html.j2"),
+        what="Candles",
         outcome=outcome,
         timeframe=timeframe.name,
         source_clock=source_clock,
         stripes=_stripes(outcome, table, timeframe),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _stripes(outcome: ValidationOutcome, table: "pa.Table", timeframe: Timeframe) -> list[Stripe]:

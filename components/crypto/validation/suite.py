@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.crypto.candles.port import VALUE_COLUMNS
 from components.crypto.candles.table import CANDLE_SCHEMA
+from components.validation.outcome import says
 from feature_repo.crypto import HORIZON_BARS, WARM_UP_BARS, WINDOW_BARS
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ def schema_suite() -> "list[Expectation]":
     pairs = [(field.name, str(field.type)) for field in CANDLE_SCHEMA]
     return [
         gxe.ExpectColumnDistinctValuesToEqualSet(
-            column="column", value_set=names, meta=_says("columns", f"the columns are {', '.join(names)}")
+            column="column", value_set=names, meta=says("columns", f"the columns are {', '.join(names)}")
         ),
         gxe.ExpectColumnPairValuesToBeInSet(
             column_A="column",
             column_B="type",
             value_pairs_set=pairs,
-            meta=_says("types", f"their types are {', '.join(f'{name} {kind}' for name, kind in pairs)}"),
+            meta=says("types", f"their types are {', '.join(f'{name} {kind}' for name, kind in pairs)}"),
         ),
     ]
 
@@ -62,9 +63,9 @@ def candle_suite() -> "list[Expectation]":
     import great_expectations.expectations as gxe
 
     return [
-        gxe.ExpectTableRowCountToBeBetween(min_value=1, meta=_says("not_empty", "there is at least one candle")),
+        gxe.ExpectTableRowCountToBeBetween(min_value=1, meta=says("not_empty", "there is at least one candle")),
         *[
-            gxe.ExpectColumnValuesToNotBeNull(column=name, meta=_says(f"no_null_{name}", f"{name} is never missing"))
+            gxe.ExpectColumnValuesToNotBeNull(column=name, meta=says(f"no_null_{name}", f"{name} is never missing"))
             for name in CANDLE_SCHEMA.names
         ],
         *[_at_least("high", other, f"high_at_least_{other}") for other in ("open", "close")],
@@ -75,7 +76,7 @@ def candle_suite() -> "list[Expectation]":
                 min_value=0,
                 strict_min=True,
                 max_value=sys.float_info.max,
-                meta=_says(f"positive_{name}", f"{name} is positive and finite"),
+                meta=says(f"positive_{name}", f"{name} is positive and finite"),
             )
             for name in PRICE_COLUMNS
         ],
@@ -83,10 +84,10 @@ def candle_suite() -> "list[Expectation]":
             column="volume",
             min_value=0,
             max_value=sys.float_info.max,
-            meta=_says("volume_not_negative", "volume is finite and not negative"),
+            meta=says("volume_not_negative", "volume is finite and not negative"),
         ),
         gxe.ExpectCompoundColumnsToBeUnique(
-            column_list=["unique_id", "ds"], meta=_says("unique_bars", "a series holds each bar once")
+            column_list=["unique_id", "ds"], meta=says("unique_bars", "a series holds each bar once")
         ),
     ]
 
@@ -98,29 +99,27 @@ def series_suite(tolerance: Tolerance) -> "list[Expectation]":
     between = gxe.ExpectColumnValuesToBeBetween
     missing, age, history = tolerance.max_missing_fraction, tolerance.max_age_bars, tolerance.min_history_bars
     checks = [
-        between(column="misaligned", max_value=0, meta=_says("aligned", "every bar opens on the timeframe's grid")),
-        between(column="disordered", max_value=0, meta=_says("sorted", "each series is sorted by open time")),
+        between(column="misaligned", max_value=0, meta=says("aligned", "every bar opens on the timeframe's grid")),
+        between(column="disordered", max_value=0, meta=says("sorted", "each series is sorted by open time")),
         between(
             column="missing_fraction",
             max_value=missing,
-            meta=_says("missing_within_tolerance", f"at most {missing:.2%} of a series' bars are missing"),
+            meta=says("missing_within_tolerance", f"at most {missing:.2%} of a series' bars are missing"),
         ),
         between(
             column="age_bars",
             max_value=age,
-            meta=_says("fresh", f"the newest bar closed at most {age:g} bars before the source's clock"),
+            meta=says("fresh", f"the newest bar closed at most {age:g} bars before the source's clock"),
         ),
+        between(column="age_bars", min_value=0, meta=says("closed", "the newest bar had closed by the source's clock")),
         between(
-            column="age_bars", min_value=0, meta=_says("closed", "the newest bar had closed by the source's clock")
-        ),
-        between(
-            column="bars", min_value=history, meta=_says("enough_history", f"each series holds at least {history} bars")
+            column="bars", min_value=history, meta=says("enough_history", f"each series holds at least {history} bars")
         ),
     ]
     if tolerance.expected_series:
         expected = list(tolerance.expected_series)
-        says = _says("expected_series", f"the series {', '.join(expected)} are there")
-        checks.append(gxe.ExpectColumnDistinctValuesToContainSet(column="unique_id", value_set=expected, meta=says))
+        meta = says("expected_series", f"the series {', '.join(expected)} are there")
+        checks.append(gxe.ExpectColumnDistinctValuesToContainSet(column="unique_id", value_set=expected, meta=meta))
     return checks
 
 
@@ -132,9 +131,5 @@ def _at_least(larger: str, smaller: str, name: str) -> "Expectation":
         column_B=smaller,
         or_equal=True,
         ignore_row_if="either_value_is_missing",
-        meta=_says(name, f"{larger} is never below {smaller}"),
+        meta=says(name, f"{larger} is never below {smaller}"),
     )
-
-
-def _says(name: str, sentence: str) -> dict[str, str]:
-    return {"check": name, "says": sentence}

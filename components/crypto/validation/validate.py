@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.crypto.series import Timeframe
-from components.crypto.validation.outcome import CheckResult, ValidationOutcome, ValidationStatistics
+from components.crypto.validation.outcome import ValidationOutcome, ValidationStatistics
 from components.crypto.validation.suite import MIN_HISTORY_BARS, Tolerance
+from components.validation.outcome import outcome_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,19 +58,14 @@ def validate_candles(
 def _validate(
     table: "pa.Table", timeframe: Timeframe, source_clock: datetime, tolerance: Tolerance
 ) -> ValidationOutcome:
-    from components.crypto.validation.engine import run_suite
     from components.crypto.validation.frames import schema_frame, series_frame, series_statistics
     from components.crypto.validation.suite import candle_suite, schema_suite, series_suite
+    from components.validation.engine import run_suite
 
     checks = run_suite("schema", schema_frame(table), schema_suite(), ["column"])
     if not all(check.passed for check in checks):
-        return _outcome(checks, ValidationStatistics(rows=len(table), series=[]))
+        return outcome_of(checks, ValidationStatistics(rows=len(table), series=[]))
     statistics = series_statistics(table, timeframe, source_clock)
     checks += run_suite("candles", table.to_pandas(), candle_suite(), ["unique_id", "ds"])
     checks += run_suite("series", series_frame(statistics), series_suite(tolerance), ["unique_id"])
-    return _outcome(checks, ValidationStatistics(rows=len(table), series=statistics))
-
-
-def _outcome(checks: Sequence[CheckResult], statistics: ValidationStatistics) -> ValidationOutcome:
-    failures = [check for check in checks if not check.passed]
-    return ValidationOutcome(passed=not failures, failures=failures, statistics=statistics, checks=checks)
+    return outcome_of(checks, ValidationStatistics(rows=len(table), series=statistics))

@@ -9,6 +9,7 @@ import pytest
 
 from runtime.promotion_log.sql_log import SqlPromotionLog
 from runtime.registry import ModelRegistry, open_registry
+from runtime.signature import window_signature
 
 HORIZON_BARS = 3
 
@@ -54,12 +55,10 @@ def write_candidate(tmp_path: Path, tiny_forecaster: Callable[..., bytes]) -> Ca
         path.mkdir()
         described: dict[str, object] = {
             "network": "lstm",
-            "timeframe": "1h",
+            "signature": window_signature(4, 2, HORIZON_BARS, 3).model_dump(mode="json"),
             "market": "usdm-perp",
-            "symbols": ["BTC", "ETH"],
-            "horizon_bars": HORIZON_BARS,
-            "window_bars": 4,
-            "quantile_levels": [0.1, 0.5, 0.9],
+            "tags": ["market"],
+            "card": {"does": "It predicts 0.1, 0.5, 0.9.", "data": {"symbols": "BTC, ETH"}, "limits": "No Sundays."},
             "feature_names": ["a", "b"],
             "feature_digest": "f" * 12,
             "data_digest": "d" * 64,

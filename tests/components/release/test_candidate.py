@@ -8,6 +8,7 @@ from components.release.candidate import content_digest, make_bundle, read_candi
 from components.release.errors import CandidateFolderError
 from runtime.bundle import BundleError, read_bundle
 from runtime.revision import code_digest, code_revision
+from runtime.signature import window_signature
 
 WriteCandidate = Callable[..., Path]
 
@@ -40,6 +41,42 @@ def test_a_candidate_becomes_a_bundle_that_says_where_it_comes_from(
     assert extra["environment"]["onnxruntime"]
     assert extra["evaluation"] == {"relative_pinball": 0.96}
     assert extra["parameters"] == {"width": 8, "dropout": 0.1}
+    assert extra["market"] == "usdm-perp"
+    assert not {"seconds", "card"} & extra.keys()
+    assert manifest.signature == window_signature(4, 2, 3, 3)
+
+
+def test_a_family_brings_files_of_its_own_and_fields_of_its_own(
+    write_candidate: WriteCandidate, report_html: Path, tmp_path: Path
+) -> None:
+    own = {"files": ["native/model.ubj", "thresholds.json"], "costs": {"review_minor": 300}, "label_delay_seconds": 60}
+    candidate = write_candidate(**own)
+    (candidate / "native").mkdir()
+    (candidate / "native" / "model.ubj").write_bytes(b"trees")
+    with pytest.raises(CandidateFolderError, match=r"lacks thresholds\.json"):
+        _bundle(candidate, tmp_path / "out", report_html)
+    (candidate / "thresholds.json").write_text("{}")
+    bundle = read_bundle(_bundle(candidate, tmp_path / "out", report_html))
+    assert (bundle.path / "native" / "model.ubj").read_bytes() == b"trees"
+    assert bundle.manifest.files.keys() >= {"native/model.ubj", "thresholds.json", "model.onnx"}
+    assert (bundle.manifest.model_extra or {})["costs"] == {"review_minor": 300}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"files": ["../secret"]}, r"outside its folder: \.\./secret"),
+        ({"files": ["/etc/hostname"]}, "outside its folder: /etc/hostname"),
+        ({"tags": ["detector"]}, "wants tags of detector"),
+        ({"tags": ["costs"], "costs": {"review": 1}}, "wants tags of costs"),
+        ({"signature": {"inputs": [], "outputs": []}}, "signature.inputs"),
+    ],
+)
+def test_a_description_that_cannot_be_kept_is_refused_saying_why(
+    write_candidate: WriteCandidate, fields: dict[str, object], said: str
+) -> None:
+    with pytest.raises(CandidateFolderError, match=said):
+        read_candidate(write_candidate(**fields))
 
 
 def test_the_model_card_tells_a_person_what_matters(
@@ -51,9 +88,10 @@ def test_the_model_card_tells_a_person_what_matters(
     card = (folder / "model_card.md").read_text()
     for said in (
         "tiny-forecast-1h: lstm",
-        "BTC, ETH",
-        "usdm-perp",
-        "0.1, 0.5, 0.9",
+        "- symbols: BTC, ETH",
+        "It predicts 0.1, 0.5, 0.9.",
+        "`window` [4, 2]; out: `quantiles` [3, 3]",
+        "No Sundays.",
         "| coverage_95 | 0.9475 |",
         "ddd",
         "Mondays",

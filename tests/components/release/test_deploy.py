@@ -153,6 +153,16 @@ def test_a_service_that_was_not_pinned_is_pinned(cluster: Cluster, pin: Callable
     ]
 
 
+def test_of_several_models_in_one_process_the_one_that_is_deployed_is_pinned(
+    cluster: Cluster, pin: Callable[..., Any]
+) -> None:
+    container = cluster.service["spec"]["predictor"]["containers"][0]
+    container["env"] = [{"name": f"PREDICTOR_{name}_VERSION", "value": "1"} for name in ("CARD", "NETWORK")]
+    assert pin("5", model="fraud-network").previous == "1"
+    versions = {entry["name"]: entry["value"] for entry in cluster.service["spec"]["predictor"]["containers"][0]["env"]}
+    assert versions == {"PREDICTOR_CARD_VERSION": "1", "PREDICTOR_NETWORK_VERSION": "5"}
+
+
 def test_a_change_by_somebody_else_is_read_again_and_not_overwritten(cluster: Cluster, pin: Callable[..., Any]) -> None:
     cluster.changed_by_others = 2
     assert pin().changed

@@ -22,6 +22,7 @@ from runtime.promotion_log import Promotion, PromotionConflictError, PromotionLo
 from runtime.promotion_log.sql_log import SqlPromotionLog
 from runtime.registry import CHAMPION, ModelRegistry, ModelVersionNotFoundError, open_registry
 from runtime.registry.mlflow_registry import MlflowRegistry
+from runtime.signature import window_signature
 
 RegisterVersion = Callable[..., str]
 
@@ -154,7 +155,7 @@ def test_a_version_that_fails_its_smoke_test_is_rejected_and_the_champion_stays(
 ) -> None:
     register_version()
     move("1")
-    register_version(horizon_bars=24)  # the graph answers three bars
+    register_version(signature=window_signature(4, 2, 24, 3).model_dump())  # the graph answers three bars
     with pytest.raises(SmokeError, match="manifest says"):
         move("2")
     assert _champion(registry, name) == "1"

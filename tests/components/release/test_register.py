@@ -29,6 +29,7 @@ def test_a_registered_candidate_is_eligible_and_says_what_it_is(
         "network": "lstm",
         "baseline": "false",
         "gate": "passed",
+        "market": "usdm-perp",
         "data_digest": manifest.data_digest,
         "feature_digest": manifest.feature_digest,
         "code_revision": manifest.code_revision,

@@ -11,10 +11,13 @@ from components.crypto.baselines.har import Har
 from components.crypto.calibration import fit_calibration
 from components.crypto.candidate import CandidateError, input_statistics, read_candidate, read_forecaster
 from components.crypto.dataset import Dataset
+from components.crypto.evaluation import evaluate_candidates
 from components.crypto.har import har_onnx
 from components.crypto.metrics import covered
 from components.crypto.splits import Interval
+from components.release.comparison import loss_name
 from feature_repo.crypto import FEATURE_NAMES, QUANTILE_LEVELS, feature_digest
+from runtime.bundle import read_bundle
 
 
 def answers(model: bytes, windows: np.ndarray) -> np.ndarray:
@@ -94,6 +97,21 @@ def test_a_candidate_and_a_bundle_describe_a_forecaster_alike(har: Path, champio
     of_candidate = read_forecaster(har).model_dump()
     assert of_bundle == {name: of_candidate[name] for name in of_bundle}
     assert of_bundle["window_bars"] == 1
+
+
+def test_a_bundle_sealed_before_signatures_is_compared_all_the_same(
+    features: Path, har: Path, champion: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = champion()
+    manifest = json.loads((folder / "bundle.json").read_text())
+    for field in ("signature", "tags", "card"):
+        del manifest[field]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    assert read_bundle(folder).manifest.signature == read_candidate(har).signature
+    found = evaluate_candidates(features, {"har": har}, tmp_path / "out", champion=folder, baselines=[])
+    assert found.champion_scored
+    assert found.metrics["champion/pinball"] == found.metrics["har/pinball"]
+    assert loss_name(found.losses) == "pinball"
 
 
 def test_one_row_is_answered_in_well_under_a_millisecond(har: Path, dataset: Dataset) -> None:

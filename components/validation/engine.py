@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.crypto.validation.outcome import Cell, CheckResult
+from components.validation.outcome import Cell, CheckResult
 
 if TYPE_CHECKING:
     import pandas as pd

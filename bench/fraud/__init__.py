@@ -1,0 +1,1 @@
+"""Quality of the fraud detectors on public sets."""

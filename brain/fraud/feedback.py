@@ -1,0 +1,127 @@
+"""Labels: what became known about a case."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from brain.fraud.cases import FURTHEST_AHEAD, Moment, TransactionId, microseconds, request_digest
+from brain.fraud.lookup import label_id
+from runtime.decision_log import DecisionLog, DuplicateEventError, KeyReusedError, LoggedEvent, NewEvent
+from runtime.problems import FieldError, Problem
+
+
+class FeedbackRequest(BaseModel):
+    """Whether a case was fraud."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"transaction_id": "t-1", "fraud": True}]}
+    )
+
+    kind: Literal["card", "network", "crypto"] = "card"
+    transaction_id: TransactionId
+    fraud: bool = Field(strict=True)
+    known_at: Moment | None = Field(default=None, description="when it became known; now where left out")
+
+
+class FeedbackResponse(BaseModel):
+    """The label as it stands in the log."""
+
+    kind: str
+    transaction_id: str
+    fraud: bool
+    known_at: str
+    sequence: int
+    decision_id: str
+    decision: str
+
+
+def record_label(
+    log: DecisionLog, request: FeedbackRequest, *, caller: str, idempotency_key: str | None, now: datetime
+) -> FeedbackResponse:
+    """Append a label, or give back the one that says the same; blocking.
+
+    Raises:
+        Problem: 404 where there is no such case, with the nearest ids; 409 where another label stands or the key was
+            used for something else; 422 where it is known before it happened, or in the future.
+    """
+    stream = f"fraud-{request.kind}"
+    case = log.find_event(stream, request.transaction_id)
+    if case is None or case.kind != "transaction":
+        raise _unknown(log, stream, request.transaction_id)
+    known_at = (request.known_at or now).astimezone(UTC)
+    _check_time(known_at, case, now)
+    standing = log.find_event(stream, label_id(request.transaction_id))
+    if standing is None:
+        event = _label(request, case, known_at, caller=caller, idempotency_key=idempotency_key)
+        try:
+            (standing,) = log.commit([event])
+        except DuplicateEventError as error:
+            standing = error.existing[0]
+        except KeyReusedError as error:
+            detail = f"{error}"
+            raise Problem(409, detail=detail) from error
+    return _answer(request, case, standing)
+
+
+def _label(
+    request: FeedbackRequest, case: LoggedEvent, known_at: datetime, *, caller: str, idempotency_key: str | None
+) -> NewEvent:
+    body: dict[str, object] = {
+        **{name: value for name, value in case.body.items() if name != "record"},
+        "transaction_id": request.transaction_id,
+        "fraud": request.fraud,
+        "known_at": known_at.isoformat(),
+    }
+    return NewEvent(
+        stream=case.stream,
+        kind="label",
+        event_id=label_id(request.transaction_id),
+        keys=case.keys,
+        occurred_at_us=microseconds(known_at),
+        body=body,
+        caller=caller,
+        idempotency_key=idempotency_key,
+        request_digest=request_digest("feedback", request.model_dump(mode="json", exclude_unset=True)),
+        subject_id=case.event_id,
+    )
+
+
+def _answer(request: FeedbackRequest, case: LoggedEvent, label: LoggedEvent) -> FeedbackResponse:
+    decision: Mapping[str, object] = case.decision or {}
+    known_at = str(label.body["known_at"])
+    same_time = request.known_at is None or datetime.fromisoformat(known_at) == request.known_at
+    if label.body["fraud"] is not request.fraud or not same_time:
+        says = "fraud" if label.body["fraud"] else "genuine"
+        detail = (
+            f"transaction_id {request.transaction_id!r} was labelled {says}, known at {known_at}, as sequence "
+            f"{label.sequence}; a label stands once it is in the log"
+        )
+        raise Problem(409, detail=detail, extensions={"sequence": label.sequence})
+    return FeedbackResponse(
+        kind=request.kind,
+        transaction_id=request.transaction_id,
+        fraud=request.fraud,
+        known_at=known_at,
+        sequence=label.sequence,
+        decision_id=str(decision.get("id", "")),
+        decision=str(decision.get("decision", "")),
+    )
+
+
+def _check_time(known_at: datetime, case: LoggedEvent, now: datetime) -> None:
+    if microseconds(known_at) < case.occurred_at_us:
+        detail = f"lies before the transaction itself; received {known_at.isoformat()}"
+    elif known_at > now + FURTHEST_AHEAD:
+        detail = f"lies in the future; received {known_at.isoformat()}"
+    else:
+        return
+    raise Problem(422, detail=f"/known_at: {detail}", errors=[FieldError("/known_at", detail)])
+
+
+def _unknown(log: DecisionLog, stream: str, transaction_id: str) -> Problem:
+    near = [name for name in log.neighbours(stream, transaction_id) if not name.startswith("label:")]
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    detail = f"{stream} holds no transaction {transaction_id!r}{hint}"
+    return Problem(404, detail=detail, extensions={"nearest": near})

@@ -1,0 +1,1 @@
+"""Fraud detectors: card transactions, network flows, crypto accounts."""

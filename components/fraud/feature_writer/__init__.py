@@ -1,0 +1,1 @@
+"""Follows the decision log and mirrors the states of customers and terminals to the feature store."""

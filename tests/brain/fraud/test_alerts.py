@@ -1,0 +1,182 @@
+"""Alerts: raised with their decision, delivered signed at least once, streamed, listed and acknowledged."""
+
+import asyncio
+import importlib.util
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 90_000}
+ANALYZE, ALERTS = "/api/v1/fraud/analyze", "/api/v1/fraud/alerts"
+
+_spec = importlib.util.spec_from_file_location("fraud_tests_receiver", Path(__file__).with_name("receiver.py"))
+assert _spec is not None and _spec.loader is not None
+receivers = importlib.util.module_from_spec(_spec)
+sys.modules["fraud_tests_receiver"] = receivers
+_spec.loader.exec_module(receivers)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Any]:
+    started = receivers.Receiver().start()
+    yield started
+    started.stop()
+
+
+def hooks(url: str) -> dict[str, Any]:
+    return {"ops": {"url": url, "secret": receivers.SECRET}}
+
+
+@pytest.fixture
+async def told(open_gateway: Callable[..., Any], predictor: Any, receiver: Any) -> AsyncIterator[Any]:
+    """A gateway that tells the receiver and loses no time between attempts."""
+    yield await open_gateway(
+        predictor.url,
+        fraud_webhooks=hooks(receiver.url),
+        fraud_webhook_first_pause_seconds=0.05,
+        fraud_webhook_attempts=3,
+    )
+
+
+async def until(true: Callable[[], Any], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_decline_reaches_the_receiver_signed_and_with_what_it_is_about(told: Any, receiver: Any) -> None:
+    found = (await told.client.post(ANALYZE, json=CARD)).json()
+    await until(lambda: receiver.got)
+    (alert,) = receiver.got
+    assert alert["id"] == found["alert"]["id"] == receiver.headers[0]["x-alert-id"]
+    assert (alert["decision_id"], alert["amount_minor"], alert["severity"]) == (found["id"], 90_000, "high")
+    assert alert["reasons"][0]["feature"] == "amount"
+
+
+async def test_a_review_raises_an_alert_unless_only_declines_shall_and_an_accepted_case_never_does(
+    open_gateway: Any, predictor: Any
+) -> None:
+    quiet = await open_gateway(predictor.url, fraud_alert_on="decline")
+    assert (await quiet.client.post(ANALYZE, json={**CARD, "amount_minor": 100})).json()["alert"] is None
+    assert (await quiet.client.post(ANALYZE, json={**CARD, "amount_minor": 40_000})).json()["alert"] is None
+    loud = await open_gateway(predictor.url)
+    found = (await loud.client.post(ANALYZE, json={**CARD, "amount_minor": 40_000})).json()
+    assert found["alert"]["severity"] == "medium"
+
+
+async def test_a_receiver_that_fails_is_tried_again_until_it_takes_it(told: Any, receiver: Any) -> None:
+    receiver.statuses = [500, 503]
+    await told.client.post(ANALYZE, json=CARD)
+    await until(lambda: receiver.got)
+    assert [headers["x-alert-attempt"] for headers in receiver.headers] == ["1", "2", "3"]
+    assert len({headers["x-alert-id"] for headers in receiver.headers}) == 1
+
+
+async def test_after_the_last_attempt_it_is_a_dead_letter_that_is_seen_and_can_be_sent_again(
+    told: Any, receiver: Any
+) -> None:
+    receiver.statuses = [500, 500, 500]
+    found = (await told.client.post(ANALYZE, json=CARD)).json()
+    await until(lambda: len(receiver.headers) == 3)
+
+    async def dead() -> Any:
+        return (await told.client.get("/api/v1/fraud/deliveries")).json()["deliveries"]
+
+    async with asyncio.timeout(5):
+        while not await dead():
+            await asyncio.sleep(0.02)
+    (letter,) = await dead()
+    assert (letter["alert"], letter["attempts"], letter["last_error"]) == (
+        found["alert"]["id"],
+        3,
+        "answered with status 500",
+    )
+    assert (await told.client.post(f"/api/v1/fraud/deliveries/{letter['id']}/revive")).status_code == 200
+    await until(lambda: receiver.got)
+    assert await dead() == []
+
+
+async def test_alerts_are_listed_newest_first_in_pages_and_acknowledged_once(desk: Any) -> None:
+    ids = [(await desk.client.post(ANALYZE, json=CARD)).json()["alert"]["id"] for _ in range(3)]
+    page = (await desk.client.get(ALERTS, params={"limit": 2})).json()
+    assert [alert["id"] for alert in page["alerts"]] == ids[:0:-1]
+    rest = (await desk.client.get(ALERTS, params={"limit": 2, "before": page["next_before"]})).json()
+    assert [alert["id"] for alert in rest["alerts"]] == ids[:1] and rest["next_before"] is None
+    first = (await desk.client.post(f"{ALERTS}/{ids[0]}/acknowledge", json={"note": "called"})).json()
+    again = (await desk.client.post(f"{ALERTS}/{ids[0]}/acknowledge", json={"note": "me too"})).json()
+    assert first["note"] == again["note"] == "called" and first["acknowledged_by"].startswith("address:")
+    still = (await desk.client.get(ALERTS, params={"state": "open"})).json()["alerts"]
+    assert [alert["id"] for alert in still] == ids[:0:-1]
+    assert (await desk.client.post(f"{ALERTS}/alrt_none/acknowledge")).status_code == 404
+
+
+def events_of(text: str) -> list[tuple[int, str, dict[str, Any]]]:
+    found = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and not line.startswith(":"))
+        if "data" in fields:
+            found.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+    return found
+
+
+def follow(client: httpx.Client, count: int, last: str | None = None, heartbeats: int = 0) -> tuple[str, Any]:
+    """Listen until so many events or heartbeats came; returns the text and the events."""
+    headers = {"Accept": "text/event-stream"} | ({} if last is None else {"Last-Event-ID": last})
+    text = ""
+    with client.stream("GET", ALERTS, headers=headers, timeout=15) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        for piece in answer.iter_text():
+            text += piece
+            if len(events_of(text)) >= count and text.count(": alive") >= heartbeats:
+                break
+    return text, events_of(text)
+
+
+def test_a_stream_resumes_where_it_was_left_and_says_that_it_lives(
+    start_gateway: Callable[..., Any], predictor: Any
+) -> None:
+    gateway = start_gateway(predictor.url, fraud_heartbeat_seconds="0.3")
+    with gateway.client() as client:
+        ids = [client.post(ANALYZE, json=CARD).json()["alert"]["id"] for _ in range(2)]
+        client.post(f"{ALERTS}/{ids[0]}/acknowledge", json={"note": "seen"})
+        _, events = follow(client, 3, last="0")
+        assert [(event, alert["id"]) for _, event, alert in events] == [
+            ("raised", ids[0]),
+            ("raised", ids[1]),
+            ("acknowledged", ids[0]),
+        ]
+        _, resumed = follow(client, 1, last=str(events[1][0]))
+        assert [one[0] for one in resumed] == [events[2][0]]
+        text, fresh = follow(client, 0, heartbeats=2)
+        assert fresh == [] and text.count(": alive") == 2
+        assert client.get(ALERTS, headers={"Accept": "text/event-stream", "Last-Event-ID": "x"}).status_code == 422
+
+
+def test_after_kill_9_between_decision_and_delivery_the_alert_still_arrives(
+    start_gateway: Callable[..., Any], predictor: Any, tmp_path: Path, wait_until: Callable[..., None], free_port: Any
+) -> None:
+    port = free_port()
+    settings = {
+        "fraud_webhooks": json.dumps(hooks(f"http://127.0.0.1:{port}/alerts")),
+        "fraud_webhook_first_pause_seconds": "0.1",
+        "fraud_webhook_longest_pause_seconds": "0.5",
+    }
+    gateway = start_gateway(predictor.url, **settings)
+    with gateway.client() as client:
+        found = client.post(ANALYZE, json={**CARD, "transaction_id": "t-1"}).json()
+    gateway.stop(signal.SIGKILL)  # nobody listened there: the alert is in the outbox and nowhere else
+    receiver = receivers.Receiver().start(port)
+    try:
+        again = start_gateway(predictor.url, **settings)
+        wait_until(lambda: receiver.got, 30, "the alert's delivery")
+        with again.client() as client:
+            assert client.post(ANALYZE, json={**CARD, "transaction_id": "t-1"}).json()["id"] == found["id"]
+    finally:
+        receiver.stop()
+    assert {alert["id"] for alert in receiver.got} == {found["alert"]["id"]}

@@ -1,0 +1,86 @@
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.decision_log import EntityKey, NewAlert, NewEvent
+from runtime.decision_log.sql_log import SqlDecisionLog
+
+START_US = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_us = START_US
+
+    def __call__(self) -> int:
+        return self.now_us
+
+    def advance(self, seconds: float) -> None:
+        self.now_us += round(seconds * 1_000_000)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'deep' / 'decisions.db'}"
+    found: str = request.getfixturevalue("postgres_database")
+    return found
+
+
+@pytest.fixture
+def log(url: str, clock: Clock) -> Iterator[SqlDecisionLog]:
+    opened = SqlDecisionLog(url, clock)
+    yield opened
+    opened.close()
+
+
+def _event(
+    event_id: str, *keys: EntityKey, alert: str | None = None, targets: Sequence[str] = (), **fields: Any
+) -> NewEvent:
+    given = {
+        "stream": "cards",
+        "kind": "transaction",
+        "event_id": event_id,
+        "keys": keys or (("customer", "C1"), ("terminal", "T1")),
+        "occurred_at_us": START_US,
+        "body": {"amount_minor": 1250, "ratio": 0.1},
+        "caller": "ann",
+        "idempotency_key": None,
+        "request_digest": f"digest of {event_id}",
+        "decision": {"id": f"decision-{event_id}", "decision": "accept", "probability": 0.1},
+        "alert": None if alert is None else NewAlert(alert, "high", {"why": "amount"}, targets),
+    }
+    return NewEvent(**{**given, **fields})
+
+
+@pytest.fixture
+def event() -> Callable[..., NewEvent]:
+    """A function that makes an event: `event(id, *keys, alert=None, targets=(), **fields)`."""
+    return _event
+
+
+@pytest.fixture
+def label() -> Callable[..., NewEvent]:
+    """A function that makes a label: `label(subject_id, fraud)`."""
+
+    def make(subject_id: str, fraud: bool, **fields: Any) -> NewEvent:
+        return _event(
+            f"label-{subject_id}-{fraud}",
+            kind="label",
+            subject_id=subject_id,
+            decision=None,
+            body={"fraud": fraud},
+            **fields,
+        )
+
+    return make
