@@ -25,6 +25,7 @@ from components.step_run import report_progress
 if TYPE_CHECKING:
     from components.fraud.splits import Split
     from components.fraud.training import TrialReport
+    from runtime.tracking import RunLogger
 
 HEADLINES = ("cost", "relative_cost", "auc", "average_precision", "recall", "card_precision_100")
 
@@ -80,11 +81,26 @@ def prepare(
     parameters: dict[str, object] = {"detector": detector, "profile": profile, "seed": seed, **asdict(prices)}
     with first_step_run("prepare-data", pipeline, job, parameters) as (run_id, run):
         made = prepare_table(detector, data, table, profile=profile, until=clock, seed=seed, rows=rows)
+        count = made.rows + (_join_lived(table, run, clock) if detector == "card" else 0)
         digest = file_digest(table)
         run.params({"source": made.source, "data_digest": digest, "trials": trials or "by profile"})
-        run.metrics({"rows": made.rows})
+        run.metrics({"rows": count})
         annotate_pipeline_run(run_id, {"data_digest": digest, "source": made.source})
-    return Opened(run_id, clock.isoformat(), DETECTORS[detector].model, made.rows)
+    return Opened(run_id, clock.isoformat(), DETECTORS[detector].model, count)
+
+
+def _join_lived(table: Path, run: "RunLogger", clock: datetime) -> int:
+    """Join what the platform has decided about, with the labels that came back; returns how many rows that added."""
+    from components.fraud.cards.lived import join_lived
+    from runtime.decision_log import open_decision_log
+
+    log = open_decision_log()
+    try:
+        lived = join_lived(table, log, clock)
+    finally:
+        log.close()
+    run.params({"decided_rows": lived.rows, "decided_frauds": lived.frauds, "decided_left_out": lived.left_out})
+    return lived.rows
 
 
 def parse_costs(detector: str, text: str) -> Costs:
