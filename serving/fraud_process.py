@@ -75,16 +75,10 @@ def _target(
         family=FraudFamily(detector, settings, records, explanations, ModelThread(), metrics.batch),
         metrics=metrics,
         copy_dir=settings.copy_dir(detector.model),
-        trained_by=train_command(name),
+        trained_by=detector.train_command,
         version=settings.version(name),
         required=name in settings.required,
     )
-
-
-def train_command(detector: Detector) -> str:
-    """What makes a first champion; cards need no data, since there is a simulator."""
-    command = "python -m pipelines run fraud-detection --target local"
-    return command if detector == "card" else f"{command} --param detector={detector} --param data=PATH"
 
 
 def _feast_reader() -> CardStateReader:

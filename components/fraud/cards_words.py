@@ -65,6 +65,22 @@ _WITHOUT = {
     "amount_over_terminal_fraud_mean": "no fraud at the terminal became known within {w}",
 }
 
+# A feature that compares with a past means nothing where there is none: what counts that past, and what is said then.
+_RESTS_ON = {
+    "amount_over_customer_mean": ("customer_count", "the customer has no transaction within {w}"),
+    "amount_over_customer_largest": ("customer_count", "the customer has no transaction within {w}"),
+    "customer_mean": ("customer_count", "the customer has no transaction within {w}"),
+    "customer_score": ("customer_count", "the customer has no transaction within {w}"),
+    "amount_over_customer_genuine_mean": (
+        "customer_genuine_mean",
+        "no transaction of the customer within {w} is known to be genuine",
+    ),
+    "amount_over_terminal_genuine_mean": (
+        "terminal_matured",
+        "no transaction at the terminal became due for a label within {w}",
+    ),
+}
+
 _DESCRIPTIONS: Mapping[str, str] = {feature.name: feature.description for feature in CARD_FEATURES}
 
 
@@ -87,6 +103,15 @@ def say_card_feature(feature: str, value: float) -> str:
     shown = _shown(value)
     parts = {"v": shown, "s": "" if shown == "1" else "s", "w": _SPANS.get(window, ""), "%": f"{100 * value:.0f} %"}
     return template.format(yes="yes" if value >= 0.5 else "no", **parts)
+
+
+def say_missing_past(feature: str, row: Mapping[str, float | None]) -> str | None:
+    """What to say of a comparison with a past that a row does not have; None where it has one, or nothing compares."""
+    stem, _, window = feature.rpartition("_")
+    if stem not in _RESTS_ON or window not in _SPANS:
+        return None
+    past, says = _RESTS_ON[stem]
+    return says.format(w=_SPANS[window]) if row.get(f"{past}_{window}") == 0 else None
 
 
 def _shown(value: float) -> str:

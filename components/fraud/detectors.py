@@ -7,12 +7,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from components.fraud.accounts.fields import FIELDS as ACCOUNT_FIELDS
-from components.fraud.cards_words import CARD_RECORD, say_card_feature
+from components.fraud.cards_words import CARD_RECORD, say_card_feature, say_missing_past
 from components.fraud.network.fields import FIELDS as NETWORK_FIELDS
 from components.fraud.raw_fields import FieldError, FieldProblem, RawField, check_record
 from feature_repo.fraud import CARD_FEATURE_NAMES, LABEL_DELAY_SECONDS, card_feature_digest
@@ -20,6 +20,9 @@ from feature_repo.fraud import CARD_FEATURE_NAMES, LABEL_DELAY_SECONDS, card_fea
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+TRAIN_COMMAND = "python -m pipelines run fraud-detection --target local"
+"""Trains the card detector on simulated transactions."""
 
 ENCODING_VERSION = 1
 """Raised when the encoding of a field changes under an unchanged name."""
@@ -85,6 +88,11 @@ class Detector:
         """
         return self._field(feature).name
 
+    @property
+    def train_command(self) -> str:
+        """What makes a first champion from a set that is not shipped."""
+        return f"{TRAIN_COMMAND} --param detector={self.name} --param data=PATH"
+
     def words(self, feature: str, value: float | None) -> str:
         """A feature's value in plain English, such as `3 failed logins`; None and NaN are missing.
 
@@ -145,6 +153,11 @@ class CardDetector(Detector):
         return CARD_FEATURE_NAMES
 
     @property
+    def train_command(self) -> str:
+        """What makes a first champion; there is a simulator, so that no data is needed."""
+        return TRAIN_COMMAND
+
+    @property
     def feature_digest(self) -> str:
         """The digest of the card features' definitions."""
         return card_feature_digest()
@@ -167,6 +180,18 @@ class CardDetector(Detector):
     def words(self, feature: str, value: float | None) -> str:
         """A feature's value in plain English, such as `3 transactions within 10 minutes`."""
         return say_card_feature(feature, math.nan if value is None else float(value))
+
+    def reasons(
+        self,
+        features: Sequence[str],
+        values: Sequence[float | None],
+        contributions: Sequence[float],
+        limit: int = 5,
+    ) -> list[Reason]:
+        """As every detector's; a comparison with a past that is not there says that instead of a number."""
+        row = dict(zip(features, values, strict=True))
+        found = super().reasons(features, values, contributions, limit)
+        return [replace(one, text=say_missing_past(one.feature, row) or one.text) for one in found]
 
 
 DETECTORS: Mapping[str, Detector] = {

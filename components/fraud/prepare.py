@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from components.fraud.detectors import DETECTORS
+from components.fraud.detectors import DETECTORS, TRAIN_COMMAND
 
 ROWS: Mapping[str, int] = {"quick": 200_000, "full": 2_000_000}
 """Simulated transactions by profile."""
@@ -107,5 +107,5 @@ def _how_to_name(detector: str, data: str) -> str:
     received = f"nothing is at {data!r}" if data else "no path was given"
     return (
         f"the {detector} detector is trained on {needed}, which is not shipped, and {received}; run: "
-        f"python -m pipelines run fraud-detection --target local --param detector={detector} --param data=PATH"
+        f"{TRAIN_COMMAND} --param detector={detector} --param data=PATH"
     )

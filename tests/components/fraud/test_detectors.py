@@ -123,6 +123,13 @@ def test_card_features_are_said_with_their_windows() -> None:
         assert not said.startswith(descriptions[name]), f"{name} has no words of its own"
 
 
+def test_a_comparison_with_a_past_that_is_not_there_says_so() -> None:
+    names = ("amount_over_customer_mean_30d", "customer_count_30d", "amount_over_customer_mean_7d", "customer_count_7d")
+    (first, second) = DETECTORS["card"].reasons(names, (42.0, 0.0, 2.0, 3.0), (0.3, 0.0, 0.2, 0.0))
+    assert first.text == "the customer has no transaction within 30 days"
+    assert second.text == "amount is 2 times the customer's mean of 7 days"
+
+
 def test_a_card_transaction_is_not_encoded_without_its_states() -> None:
     with pytest.raises(FieldError, match="states of their customers and terminals"):
         DETECTORS["card"].encode([{}])
