@@ -121,8 +121,9 @@ def test_a_run_trains_judges_brings_states_online_and_promotes_and_the_next_one_
 
     assert code == 0, said
     steps = [step.name for step in workplace.record.steps]
-    assert steps[:3] == ["prepare-data", "validate-data", "build-features"]
-    assert {"fit-xgboost", "fit-random-forest", "fetch-champion", "evaluate", "gate"} < set(steps)
+    # fetch-champion waits for no data, so it may end before or after build-features.
+    assert steps[:2] == ["prepare-data", "validate-data"]
+    assert {"build-features", "fit-xgboost", "fit-random-forest", "fetch-champion", "evaluate", "gate"} < set(steps)
     assert steps[-3:] == ["materialise-states", "promote", "close-run"]
     registry = open_registry(mlflow_server)
     first = registry.by_alias(MODEL, "champion")
