@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-# Where rich is installed, httpx and structlog import it for terminals that a gateway does not have: 0.3 CPU seconds.
+# Where rich is installed, structlog imports it for terminals that a gateway does not have: 0.3 CPU seconds.
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 

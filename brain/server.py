@@ -1,7 +1,6 @@
 """Runs the gateway: one socket, one event loop, an end that lets requests finish."""
 
 import contextlib
-import logging
 import math
 import os
 import socket
@@ -59,7 +58,6 @@ def serve(settings: BrainSettings) -> None:
         SettingsError: A secret is missing.
         KeyStoreError: The key store cannot be opened.
     """
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each upstream call would say nothing new
     with _alone(settings), contextlib.closing(listen(settings.host, settings.port)) as listener:
         services = build_services(settings, open_key_store(settings.resolved_database_url))
         config = uvicorn.Config(

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import httpx
 from prometheus_client import CollectorRegistry, Histogram
 from starlette.requests import Request
 
 from brain.clients.breaker import Breaker
+from brain.clients.http import HttpClient
 from brain.clients.kserve import KServeClient
 from brain.clients.upstream import Upstream
 from brain.crypto.predictor import CryptoPredictor
@@ -32,7 +32,7 @@ class Services:
     sessions: Sessions | None
     authenticator: Authenticator
     limiter: RateLimiter
-    http: httpx.AsyncClient
+    http: HttpClient
     predictors: Mapping[str, CryptoPredictor]
     """By timeframe."""
 
@@ -81,12 +81,7 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
     def guarded(name: str, url: str) -> Upstream:
         return upstream(name, url, settings.predictor_api_key.get_secret_value())
 
-    http = httpx.AsyncClient(
-        timeout=httpx.Timeout(None, connect=settings.connect_timeout_seconds),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.upstream_connections),
-        trust_env=False,
-        follow_redirects=False,
-    )
+    http = HttpClient(connect_seconds=settings.connect_timeout_seconds, connections=settings.upstream_connections)
     sessions = None
     if settings.auth_required:
         sessions = Sessions(

@@ -86,10 +86,10 @@ class BrainSettings(BaseSettings):
     """Longest wait for a connection to a predictor."""
 
     upstream_attempts: int = Field(default=3, ge=1, le=10)
-    """How often an idempotent call to a predictor is tried while connections fail and the deadline allows."""
+    """How often a call to a predictor is tried while connections fail and time is left; a GET up to twice as often."""
 
     upstream_connections: int = Field(default=64, ge=1)
-    """Connections kept to predictors altogether."""
+    """Most connections to one service; calls beyond wait for one of them, within their deadline."""
 
     breaker_failures: int = Field(default=5, ge=1)
     """Failed calls in a row after which a predictor is left alone for a moment."""

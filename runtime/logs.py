@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, TextIO
 
 import structlog
@@ -84,24 +85,43 @@ def unbind_request() -> None:
 def redact(value: object, depth: int = 0) -> object:
     """Copy a value with secrets masked: by key in mappings, by shape (URL passwords, bearer tokens) in text."""
     if isinstance(value, str):
-        return _BEARER.sub(rf"\1 {REDACTED}", _URL_PASSWORD.sub(rf"\g<head>:{REDACTED}@", value))
+        return _redact_text(value)
     if depth >= _MAX_DEPTH:
         return value
     if isinstance(value, Mapping):
-        return {
-            key: REDACTED if _SECRET_KEY.search(str(key)) else redact(item, depth + 1) for key, item in value.items()
-        }
+        return {key: REDACTED if _names_a_secret(str(key)) else redact(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(item, depth + 1) for item in value]
     return value
 
 
+@lru_cache(1024)
+def _names_a_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
+
+
+def _redact_text(text: str) -> str:
+    """Most text holds neither an `@` nor two words, and two patterns over every field would cost more than the line."""
+    if "@" in text:
+        text = _URL_PASSWORD.sub(rf"\g<head>:{REDACTED}@", text)
+    if len(text.split(maxsplit=1)) > 1:
+        text = _BEARER.sub(rf"\1 {REDACTED}", text)
+    return text
+
+
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {
-        key: REDACTED if _SECRET_KEY.search(key) else redact(value) if key != "exc_info" else value
+        key: REDACTED if _names_a_secret(key) else redact(value) if key != "exc_info" else value
         for key, value in event.items()
         if key not in ("_record", "_from_structlog")
     } | {key: event[key] for key in ("_record", "_from_structlog") if key in event}
+
+
+def _redact_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The rest of the event has been redacted before; a traceback becomes text only where it is rendered."""
+    if "exception" in event:
+        event["exception"] = redact(event["exception"])
+    return event
 
 
 def _single_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -136,7 +156,7 @@ def _renderers(log_format: LogFormat) -> list[Processor]:
         final = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
-    return [structlog.processors.format_exc_info, _redact_event, final]
+    return [structlog.processors.format_exc_info, _redact_exception, final]
 
 
 def _adopt_server_loggers() -> None:

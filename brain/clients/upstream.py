@@ -4,10 +4,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import httpx
+from collections.abc import Callable
 
 from brain.clients.breaker import Breaker
 from brain.clients.errors import (
@@ -16,6 +13,14 @@ from brain.clients.errors import (
     UpstreamRefusedError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
+)
+from brain.clients.http import (
+    Answer,
+    AnswerTooLargeError,
+    BrokenAnswerError,
+    ConnectionFailedError,
+    HttpClient,
+    HttpError,
 )
 from brain.deadline import DEADLINE_HEADER, Deadline
 from runtime.logs import get_logger
@@ -29,15 +34,6 @@ Observer = Callable[[str, str, float], None]
 _MAX_REASON_CHARACTERS = 300
 _MAX_RETRY_AFTER_SECONDS = 60
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A complete answer with a 2xx status."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Upstream:
@@ -57,7 +53,7 @@ class Upstream:
         self,
         name: str,
         base_url: str,
-        http: httpx.AsyncClient,
+        http: HttpClient,
         *,
         attempts: int,
         breaker: Breaker,
@@ -113,18 +109,18 @@ class Upstream:
         for attempt in range(1, self._attempts + 1):
             try:
                 return await self._once(method, path, deadline, body)
-            except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout) as error:
-                _log.warning("upstream call failed", service=self.name, attempt=attempt, error=type(error).__name__)
+            except AnswerTooLargeError as error:
+                raise UpstreamProtocolError(self.name, str(error)) from error
+            except (ConnectionFailedError, BrokenAnswerError) as error:
+                _log.warning("upstream call failed", service=self.name, attempt=attempt, reason=str(error))
                 if attempt == self._attempts:
                     raise self._given_up(error) from error
                 await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * (0.5 + random.random()))  # noqa: S311
-            except httpx.DecodingError as error:
-                raise UpstreamProtocolError(self.name, "its answer is not encoded as it says") from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _given_up(self, error: httpx.TransportError) -> UpstreamError:
-        if isinstance(error, httpx.RemoteProtocolError):
-            return UpstreamProtocolError(self.name, "its answer breaks off or is not HTTP")
+    def _given_up(self, error: HttpError) -> UpstreamError:
+        if isinstance(error, BrokenAnswerError):
+            return UpstreamProtocolError(self.name, "its answer breaks off, is not HTTP or is encoded unasked")
         return UpstreamUnavailableError(self.name, "no connection")
 
     async def _once(self, method: str, path: str, deadline: Deadline, body: bytes | None) -> Answer:
@@ -136,17 +132,8 @@ class Upstream:
         }
         if body is not None:
             headers["Content-Type"] = "application/json"
-        request = self._http.build_request(method, self.base_url + path, content=body, headers=headers)
-        response = await self._http.send(request, stream=True)
-        try:
-            content = bytearray()
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > MAX_ANSWER_BYTES:
-                    raise UpstreamProtocolError(self.name, f"its answer is larger than {MAX_ANSWER_BYTES} bytes")
-            return Answer(response.status_code, response.headers, bytes(content))
-        finally:
-            await response.aclose()
+        url = self.base_url + path
+        return await self._http.send(method, url, headers, body=body, most_bytes=MAX_ANSWER_BYTES)
 
     def _checked(self, answer: Answer) -> Answer:
         """The answer if it is a success; otherwise the matching error."""

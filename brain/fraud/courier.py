@@ -16,9 +16,9 @@ import random
 import time
 from collections.abc import Mapping
 
-import httpx
 from prometheus_client import Counter
 
+from brain.clients.http import HttpClient, HttpError
 from brain.fraud.bell import Bell
 from brain.fraud.ledger import Ledger
 from brain.fraud.settings import FraudSettings, Webhook
@@ -46,7 +46,7 @@ class Courier:
     """
 
     def __init__(
-        self, ledger: Ledger, http: httpx.AsyncClient, settings: FraudSettings, bell: Bell, outcomes: Counter
+        self, ledger: Ledger, http: HttpClient, settings: FraudSettings, bell: Bell, outcomes: Counter
     ) -> None:
         self._ledger = ledger
         self._http = http
@@ -99,16 +99,14 @@ class Courier:
             "X-Alert-Attempt": str(delivery.attempts + 1),
             **signature(webhook.secret.get_secret_value(), int(time.time()), body),
         }
-        request = self._http.build_request("POST", str(webhook.url), content=body, headers=headers)
         try:
             async with asyncio.timeout(self._settings.webhook_seconds):
-                answer = await self._http.send(request, stream=True)
-                await answer.aclose()
+                answer = await self._http.send("POST", str(webhook.url), headers, body=body, most_bytes=None)
         except TimeoutError:
             return f"no answer within {self._settings.webhook_seconds:g} s"
-        except httpx.HTTPError as error:
-            return f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
-        return "" if answer.is_success else f"answered with status {answer.status_code}"
+        except HttpError as error:
+            return str(error)[:_LONGEST_ERROR]
+        return "" if 200 <= answer.status < 300 else f"answered with status {answer.status}"
 
     def _pause(self, attempts: int) -> float:
         """Seconds before the next attempt: doubled each time, bounded, a random half taken off."""

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from prometheus_client import CollectorRegistry, Counter
 
+from brain.clients.http import HttpClient
 from brain.clients.kserve import KServeClient
 from brain.clients.upstream import Upstream
 from brain.fraud.analysis import Analyst
@@ -88,7 +88,7 @@ def build_desk(
     settings: FraudSettings,
     upstream: Callable[[str, str], Upstream],
     *,
-    http: httpx.AsyncClient,
+    http: HttpClient,
     registry: CollectorRegistry,
     stopping: Callable[[], bool],
 ) -> FraudDesk:
