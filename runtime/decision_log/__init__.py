@@ -26,8 +26,11 @@ from runtime.decision_log.port import (
     LabelledEvent,
     LoggedEvent,
     NewAlert,
+    NewCommit,
     NewEvent,
+    Question,
     RuleSets,
+    Seen,
 )
 
 __all__ = [
@@ -52,8 +55,11 @@ __all__ = [
     "LeaseLostError",
     "LoggedEvent",
     "NewAlert",
+    "NewCommit",
     "NewEvent",
+    "Question",
     "RuleSetConflictError",
     "RuleSets",
+    "Seen",
     "open_decision_log",
 ]

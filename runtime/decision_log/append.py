@@ -1,7 +1,7 @@
 """Commits that share a transaction: what each must not break, and the rows that they add together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from sqlalchemy import Connection, Insert, func, insert, select
@@ -25,15 +25,22 @@ from runtime.decision_log.schema import (
 
 @dataclass(eq=False)
 class Commit:
-    """One call of `DecisionLog.commit`, with its outcome once the transaction has ended well."""
+    """One commit, with its outcome once the transaction has ended well."""
 
     events: Sequence[NewEvent]
     expected_head: Mapping[EntityKey, int]
-    answer: Sequence[LoggedEvent] = ()
+    answer: Sequence[LoggedEvent] = field(default_factory=list)
     error: Exception | None = None
 
-    def check(self) -> None:
-        """Raise `ValueError` unless the events can be one commit, and the entities are named as they should be."""
+    def check(self) -> bool:
+        """Whether the events can be one commit and the entities are named as they should be; else the error says."""
+        try:
+            self._check()
+        except (ValueError, TypeError) as error:
+            self.error = error
+        return self.error is None
+
+    def _check(self) -> None:
         for key in self.expected_head:
             entity(key)
         streams = {event.stream for event in self.events}

@@ -1,6 +1,7 @@
 """Commits of many threads in one transaction, since what a commit costs is mostly the flush at its end."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import OperationalError
@@ -13,9 +14,9 @@ _MOST = 64
 
 @dataclass(eq=False)
 class _Waiting:
-    """One commit in line; `woken` is set when it has ended, or when it is its thread's turn to lead."""
+    """A thread's commits in line; `woken` is set when they have ended, or when it is their thread's turn to lead."""
 
-    commit: Commit
+    commits: Sequence[Commit]
     woken: threading.Event = field(default_factory=threading.Event)
     ended: bool = False
 
@@ -33,9 +34,9 @@ class GroupCommit:
         self._queue: list[_Waiting] = []
         self._led = False
 
-    def run(self, commit: Commit) -> None:
-        """Make a commit, alone or with others; returns when it is durable, and raises what it was refused with."""
-        mine = _Waiting(commit)
+    def run(self, commits: Sequence[Commit]) -> None:
+        """Make commits, alone or with others'; returns when each is durable or has its error."""
+        mine = _Waiting(commits)
         with self._mutex:
             self._queue.append(mine)
             follows, self._led = self._led, True
@@ -47,14 +48,12 @@ class GroupCommit:
                 raise
         if not mine.ended:
             self._lead()
-        if commit.error is not None:
-            raise commit.error
 
     def _lead(self) -> None:
         with self._mutex:
             group, self._queue = self._queue[:_MOST], self._queue[_MOST:]
         try:
-            self._commit([one.commit for one in group])
+            self._commit([commit for one in group for commit in one.commits])
         finally:
             with self._mutex:
                 self._pass_on()

@@ -35,13 +35,7 @@ class Known:
         """Ask the log, with one query for each caller and two for each stream."""
         keys, ids, entities = _grouped(commits)
         known, dialect = cls(), connection.dialect.name
-        for caller, names in keys.items():
-            asked = {"caller": caller, "keys": as_list(names, dialect), "since_us": now_us - KEY_LIFETIME_US}
-            for row in connection.execute(events_by_key(dialect), asked):
-                known.keys[caller, row.idempotency_key] = whole_event(row)
-        for stream, names in ids.items():
-            for row in connection.execute(_events_by_id(dialect), {"stream": stream, "ids": as_list(names, dialect)}):
-                known.ids[stream, row.event_id] = whole_event(row)
+        known.keys, known.ids = find_keys(connection, keys, now_us), find_ids(connection, ids)
         for stream, names in entities.items():
             asked = {"stream": stream, "entities": as_list(names, dialect)}
             for row in connection.execute(_heads(dialect), asked):
@@ -87,6 +81,30 @@ class Known:
 
 
 _Grouped = dict[str, list[str]]
+
+
+def find_keys(
+    connection: Connection, names: Mapping[str, Sequence[str]], now_us: int
+) -> dict[tuple[str, str], LoggedEvent]:
+    """Events by caller and idempotency key, of the keys that are given by caller."""
+    dialect, since_us = connection.dialect.name, now_us - KEY_LIFETIME_US
+    return {
+        (caller, row.idempotency_key): whole_event(row)
+        for caller, keys in names.items()
+        for row in connection.execute(
+            events_by_key(dialect), {"caller": caller, "keys": as_list(keys, dialect), "since_us": since_us}
+        )
+    }
+
+
+def find_ids(connection: Connection, names: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], LoggedEvent]:
+    """Events by stream and id, of the ids that are given by stream."""
+    dialect = connection.dialect.name
+    return {
+        (stream, row.event_id): whole_event(row)
+        for stream, ids in names.items()
+        for row in connection.execute(_events_by_id(dialect), {"stream": stream, "ids": as_list(ids, dialect)})
+    }
 
 
 def _grouped(commits: Sequence[Named]) -> tuple[_Grouped, _Grouped, _Grouped]:

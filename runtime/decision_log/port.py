@@ -92,6 +92,46 @@ class LoggedEvent:
 
 
 @dataclass(frozen=True)
+class NewCommit:
+    """What `DecisionLog.commit` is given."""
+
+    events: Sequence[NewEvent]
+    expected_head: Mapping[EntityKey, int] | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about an event before it is decided.
+
+    Attributes:
+        stream: The stream it will belong to.
+        keys: Entities that it concerns; may be empty.
+        caller: Whose idempotency key it is.
+        idempotency_key: Looked for as by `find_key`; None: not looked for.
+        event_id: Looked for as by `find_event`; None: not looked for.
+    """
+
+    stream: str
+    keys: Sequence[EntityKey]
+    caller: str = ""
+    idempotency_key: str | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the log says to a `Question`.
+
+    Attributes:
+        existing: The event with its key or, if there is none, the one with its id.
+        recent: As of `DecisionLog.recent`; empty where there is an existing event.
+    """
+
+    existing: LoggedEvent | None
+    recent: Sequence[LoggedEvent] = ()
+
+
+@dataclass(frozen=True)
 class LabelledEvent:
     """An event with its decision and the newest label that speaks of it, if one does."""
 
@@ -299,6 +339,19 @@ class DecisionLog(Protocol):
         """
         ...
 
+    def look(self, questions: Sequence[Question], after: int, limit: int) -> Sequence[Seen | Exception]:
+        """Answer many questions in one read.
+
+        Args:
+            questions: Of any streams and callers.
+            after: `recent` begins after this sequence.
+            limit: Most events of one answer's `recent`, which is cut at its newer end.
+
+        Returns:
+            As many as there are questions, in their order. An exception: why this one alone cannot be answered.
+        """
+        ...
+
     def commit(
         self, events: Sequence[NewEvent], expected_head: Mapping[EntityKey, int] | None = None
     ) -> Sequence[LoggedEvent]:
@@ -320,6 +373,16 @@ class DecisionLog(Protocol):
             KeyReusedError: Idempotency keys were used with other requests; says which.
             HeadMovedError: An event of one of the keys was committed since: read again and decide again.
             ValueError: Several streams, or the same id or key twice.
+        """
+        ...
+
+    def commit_many(self, commits: Sequence[NewCommit]) -> Sequence[Sequence[LoggedEvent] | Exception]:
+        """Make many commits, each after those before it, in one transaction as long as the database takes them.
+
+        Each is made or refused for itself: what is wrong with one leaves the others whole.
+
+        Returns:
+            For each in their order what `commit` returns, or the exception that it raises; durable by then.
         """
         ...
 

@@ -1,27 +1,35 @@
 """The decision log in SQL."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.sql.elements import BindParameter
 
 from runtime.decision_log.append import Commit
 from runtime.decision_log.cursors import SqlCursors
-from runtime.decision_log.database import Database, among, as_list, system_microseconds
+from runtime.decision_log.database import Database, as_list, system_microseconds
 from runtime.decision_log.group_commit import GroupCommit
 from runtime.decision_log.known import KEY_LIFETIME_US, events_by_key
-from runtime.decision_log.port import CursorState, EntityKey, LabelledEvent, LoggedEvent, NewEvent
+from runtime.decision_log.look import look, recent
+from runtime.decision_log.port import (
+    CursorState,
+    EntityKey,
+    LabelledEvent,
+    LoggedEvent,
+    NewCommit,
+    NewEvent,
+    Question,
+    Seen,
+)
 from runtime.decision_log.rows import (
     AnySelect,
-    entity,
     labelled_events,
     plain_event,
     plain_events,
     whole_event,
     whole_events,
 )
-from runtime.decision_log.schema import decisions, event_keys, events, idempotency_keys
+from runtime.decision_log.schema import decisions, events, idempotency_keys
 from runtime.decision_log.sql_alerts import SqlAlerts
 from runtime.decision_log.sql_deliveries import SqlDeliveries
 from runtime.decision_log.sql_rule_sets import SqlRuleSets
@@ -73,19 +81,28 @@ class SqlDecisionLog:
         """Events of any of the keys after a sequence, ascending; see `DecisionLog.recent`."""
         if not keys:
             return []
-        dialect = self._database.dialect
-        entities = as_list([entity(key) for key in keys], dialect)
-        return self._many(_recent(dialect), stream=stream, entities=entities, after=after, limit=limit)
+        with self._database.reading() as connection:
+            return recent(connection, stream, keys, after, limit)
+
+    def look(self, questions: Sequence[Question], after: int, limit: int) -> Sequence[Seen | Exception]:
+        """Answer many questions in one read; see `DecisionLog.look`."""
+        return look(self._database, questions, after, limit)
 
     def commit(
         self, events: Sequence[NewEvent], expected_head: Mapping[EntityKey, int] | None = None
     ) -> Sequence[LoggedEvent]:
         """Append events of one stream in one transaction, all of them or none; see `DecisionLog.commit`."""
-        commit = Commit(events, expected_head or {})
-        commit.check()
-        if events:
-            self._commits.run(commit)
-        return list(commit.answer)
+        (outcome,) = self.commit_many([NewCommit(events, expected_head)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def commit_many(self, commits: Sequence[NewCommit]) -> Sequence[Sequence[LoggedEvent] | Exception]:
+        """Make many commits, each after those before it; see `DecisionLog.commit_many`."""
+        made = [Commit(one.events, one.expected_head or {}) for one in commits]
+        if sound := [one for one in made if one.check() and one.events]:
+            self._commits.run(sound)
+        return [one.answer if one.error is None else one.error for one in made]
 
     def read(self, stream: str, after: int, limit: int) -> Sequence[LoggedEvent]:
         """Events of a stream after a sequence, ascending."""
@@ -152,13 +169,3 @@ _HEAD = select(func.max(events.c.sequence)).where(_OF_STREAM)
 _DECIDED = whole_events().where(decisions.c.stream == bindparam("stream"))
 _DECISIONS = _DECIDED.where(decisions.c.sequence > bindparam("after")).order_by(decisions.c.sequence).limit(_PAGE)
 _LATEST_DECISIONS = _DECIDED.order_by(decisions.c.sequence.desc()).limit(_PAGE)
-
-
-@cache
-def _recent(dialect: str) -> AnySelect:
-    of_keys = select(event_keys.c.sequence).where(
-        event_keys.c.stream == bindparam("stream"),
-        among(event_keys.c.entity, "entities", dialect),
-        event_keys.c.sequence > bindparam("after"),
-    )
-    return plain_events().where(events.c.sequence.in_(of_keys)).order_by(events.c.sequence).limit(_PAGE)
