@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from brain.api.fraud import IDEMPOTENCY_HEADER
 from brain.api.fraud_models import AnalyzeResponse
 from brain.api.problem_model import ProblemDocument, problems
 from brain.deadline import Deadline
@@ -65,7 +66,8 @@ async def analyze_batch(request: Request) -> Response:
     """1 to 10,000 rows, each as for `/api/v1/fraud/analyze` and with an `idempotency_key` of its own if wanted.
 
     They are decided in the order of `occurred_at`, and a row sees those before it. A row that fails is answered with
-    its problem and leaves the others alone; sending the batch again repeats nothing that has an id or a key.
+    its problem and leaves the others alone; sending the batch again repeats nothing that has an id or a key. A body
+    that is no JSON, such as one with NaN in a row, is refused as a whole.
     """
     begun = time.perf_counter()
     services = services_of(request)
@@ -74,7 +76,12 @@ async def analyze_batch(request: Request) -> Response:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(415, detail=f"expected a body of Content-Type application/json, received {kind[:80] or 'none'!r}")
+    if IDEMPOTENCY_HEADER in request.headers:
+        detail = f"{IDEMPOTENCY_HEADER} stands for one case; give each row its own 'idempotency_key' instead"
+        raise Problem(422, detail=detail)
     body = await request.body()
+    if not body:
+        raise Problem(400, detail="the body is empty; send a JSON object with the list 'rows'")
     rows = await to_thread.run_sync(_read, body, principal.id)
     outcomes = await services.fraud.batch.run(rows, deadline)
     content = await to_thread.run_sync(_written, outcomes, current_request_id(), begun)

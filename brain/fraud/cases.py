@@ -2,17 +2,18 @@
 
 import hashlib
 import json
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from brain.errors import invalid, shown
 from runtime.decision_log import EntityKey
-from runtime.problems import FieldError, Problem
+from runtime.problems import FieldError, Problem, json_pointer
 
 Kind = Literal["card", "network", "crypto"]
 KINDS: tuple[Kind, ...] = ("card", "network", "crypto")
@@ -21,14 +22,27 @@ Explain = Literal["auto", "always", "never"]
 OLDEST = timedelta(days=30)
 FURTHEST_AHEAD = timedelta(minutes=5)
 MOST_MINOR = 10**12
+MOST_FIELDS = 32
+"""More than any request has; each unknown one costs a line of the answer."""
 
 _NOT_IN_DIGEST = ("explain", "idempotency_key")
 
 
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
+"""How RFC 3339 begins. Without this, digits in quotes would pass as seconds since 1970."""
+
+
 def _rfc3339(value: object) -> object:
-    if isinstance(value, str | datetime):
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE_AND_TIME.match(value)):
         return value
     raise ValueError("must be an RFC 3339 time with a time zone, such as '2026-01-31T12:00:00Z'")
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must lie within the years 1 to 9999 in UTC") from error
 
 
 def _id(value: object) -> object:
@@ -38,7 +52,7 @@ def _id(value: object) -> object:
 
 
 Identifier = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
-Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_utc)]
 TransactionId = Annotated[str, BeforeValidator(_id), Field(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
 
 
@@ -114,9 +128,11 @@ def read_case(document: Mapping[str, object], *, caller: str, idempotency_key: s
         Problem: 422 with a pointer for each field that is unknown, missing or wrong.
     """
     request = _validated(document)
-    occurred_at = (request.occurred_at or now).astimezone(UTC)
+    occurred_at = request.occurred_at or now.astimezone(UTC)
     _check_time(occurred_at, now)
     given = request.transaction_id or uuid.uuid4().hex
+    if isinstance(request, RecordRequest):
+        _check_record(request.kind, request.record)
     digest = request_digest(request.kind, document)
     if isinstance(request, CardRequest):
         fields = {
@@ -140,7 +156,6 @@ def read_case(document: Mapping[str, object], *, caller: str, idempotency_key: s
             digest,
             request.transaction_id is not None,
         )
-    _check_record(request.kind, request.record)
     fields = {**request.record, "occurred_at": occurred_at}
     body = {"record": request.record}
     named = request.transaction_id is not None
@@ -153,7 +168,7 @@ def request_digest(purpose: str, document: Mapping[str, object]) -> str:
     """Digest of what was asked, whatever the order of its fields."""
     kept = {name: value for name, value in document.items() if name not in _NOT_IN_DIGEST}
     text = json.dumps([purpose, kept], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def microseconds(moment: datetime) -> int:
@@ -163,6 +178,10 @@ def microseconds(moment: datetime) -> int:
 
 
 def _validated(document: Mapping[str, object]) -> CardRequest | RecordRequest:
+    fields = len(document.keys() - set(_NOT_IN_DIGEST))
+    if fields > MOST_FIELDS:
+        detail = f"a case has at most {MOST_FIELDS} fields, received {fields}; send those that /docs shows"
+        raise Problem(422, detail=detail, errors=[FieldError("", detail)])
     kind = document.get("kind", "card")
     if kind not in KINDS:
         detail = f"must be one of {', '.join(KINDS)}; received {shown(kind)}"
@@ -190,8 +209,29 @@ def _check_time(occurred_at: datetime, now: datetime) -> None:
 def _check_record(kind: Kind, record: Mapping[str, object]) -> None:
     from brain.fraud.detectors import check_record  # which needs `Kind` from here
 
-    errors = check_record(kind, record)
+    errors = _unreadable(record) or check_record(kind, record)
     if errors:
         detail = "; ".join(f"{error.pointer}: {error.detail}" for error in errors[:3])
         more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
         raise Problem(422, detail=detail + more, errors=errors)
+
+
+def _unreadable(record: Mapping[str, object]) -> Sequence[FieldError]:
+    """Fields with half of a surrogate pair: JSON can spell it, and nobody could be answered with it in UTF-8."""
+    if _is_text(record):
+        return ()
+    detail = "holds half of a surrogate pair, which is no character; send text that UTF-8 can hold"
+    names = [name for name, value in record.items() if not _is_text({name: value})]
+    return [FieldError(json_pointer(("record", _spelled(name))), detail) for name in names]
+
+
+def _is_text(record: Mapping[str, object]) -> bool:
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _spelled(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -1,16 +1,32 @@
 """What the gateway needs to know of detectors: checks of raw fields, and reasons in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from brain.clients.errors import UpstreamError
+from brain.errors import shown
 from brain.fraud.cases import Kind
 from components.fraud.detectors import DETECTORS, Reason
 from components.fraud.raw_fields import FieldError as UnknownFieldError
 from runtime.problems import FieldError
 
+MOST_UNKNOWN = 20
+"""More unknown fields than this are told in one line: for each, the nearest of all known names would be looked for."""
+
 
 def check_record(kind: Kind, record: Mapping[str, object]) -> Sequence[FieldError]:
     """What is wrong with the raw fields, each with a pointer into the request."""
+    known = {field.name for field in DETECTORS[kind].fields}
+    unknown = [name for name in record if name not in known]
+    if len(unknown) > MOST_UNKNOWN:
+        some = ", ".join(map(shown, unknown[:3]))
+        detail = f"holds {len(unknown)} fields that are none of this detector, such as {some}; {_takes(known)}"
+        return [FieldError("/record", detail)]
     return [FieldError(f"/record{found.pointer}", found.detail) for found in DETECTORS[kind].check(record)]
+
+
+def untrained(kind: Kind, error: UpstreamError) -> str | None:
+    """What trains a detector's first model, where the predictor says that it has none; None for any other failure."""
+    return f"not trained yet: {DETECTORS[kind].train_command}" if "served yet" in error.detail else None
 
 
 def reasons(
@@ -25,3 +41,7 @@ def reasons(
         found = [Reason(name, f"{name} is {value}", value, share) for name, value, share in rows if share != 0.0]
         found.sort(key=lambda one: -abs(one.contribution))
     return ([one for one in found if one.contribution > 0] or found)[:limit]
+
+
+def _takes(known: Iterable[str]) -> str:
+    return f"it takes {', '.join(sorted(known))}"

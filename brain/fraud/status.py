@@ -8,8 +8,8 @@ from brain.clients.errors import UpstreamError
 from brain.deadline import Deadline
 from brain.fraud.cases import Kind
 from brain.fraud.desk import FraudDesk
+from brain.fraud.detectors import untrained
 from brain.fraud.mirror import CURSOR
-from components.fraud.detectors import DETECTORS
 from runtime.decision_log import DecisionLog
 from runtime.problems import Problem
 
@@ -38,8 +38,9 @@ async def look_at_model(desk: FraudDesk, kind: Kind, seconds: float) -> Look:
     try:
         found = await desk.predictor.metadata(kind, Deadline.after(seconds))
     except UpstreamError as error:
-        if kind != "card" and "served yet" in error.detail:
-            return Look(name, "predictor", "absent", f"not trained yet: {DETECTORS[kind].train_command}")
+        why = untrained(kind, error)
+        if kind != "card" and why is not None:
+            return Look(name, "predictor", "absent", why)
         return Look(name, "predictor", "down", error.detail)
     version = found.versions[-1] if found.versions else ""
     last = desk.drift.last

@@ -201,15 +201,18 @@ async def test_a_date_that_no_window_reaches_is_refused(desk: Any, offset: timed
     assert words in problem(answer, 422)["detail"]
 
 
+@pytest.mark.parametrize("kind", ["card", "network", "crypto"])
 async def test_a_model_that_is_not_trained_yet_is_named_with_the_command_that_trains_it(
-    desk: Any, wire_fraud: Any
+    desk: Any, wire_fraud: Any, kind: str
 ) -> None:
-    wire_fraud.missing_models = ("network",)
-    answer = await desk.client.post(PATH, json={"kind": "network", "record": {}})
-    assert answer.status_code in (422, 503)
-    wire_fraud.missing_models = ("card",)
-    assert "pipelines run fraud-detection" in problem(await analyze(desk), 503)["detail"]
-    assert await heads(desk) == 0
+    from components.fraud.detectors import DETECTORS
+
+    wire_fraud.missing_models = (kind,)
+    record = {field.name: {"category": "tcp", "text": "x"}.get(field.kind, 0) for field in DETECTORS[kind].fields}
+    answer = await desk.client.post(PATH, json=CARD if kind == "card" else {"kind": kind, "record": record})
+    found = problem(answer, 503)["detail"]
+    assert f"no version of fraud-{kind}" in found and found.count("pipelines run fraud-detection") == 1
+    assert await log_of(desk).run(lambda log: log.head(f"fraud-{kind}")) == 0
 
 
 async def test_while_the_predictor_is_away_nothing_is_recorded(desk: Any, predictor: Any) -> None:

@@ -66,6 +66,49 @@ async def test_a_row_that_stands_twice_is_answered_once_and_a_contradiction_is_r
     assert found[0]["result"]["id"] == found[1]["result"]["id"] and found[2]["status"] == 409
 
 
+async def test_a_key_gives_the_first_answer_alone_and_in_a_batch_and_refuses_another_body(desk: Any) -> None:
+    alone = await desk.client.post("/api/v1/fraud/analyze", json=row(0), headers={"Idempotency-Key": "a key"})
+    rows = [row(0, idempotency_key="a key"), row(1, idempotency_key="a key"), row(2, idempotency_key="other")]
+    found = (await send(desk, rows)).json()["rows"]
+    assert [one["status"] for one in found] == [200, 409, 200]
+    assert found[0]["result"]["id"] == alone.json()["id"]
+    assert "'a key'" in (await send(desk, [row(3, idempotency_key="a key")])).json()["rows"][0]["problem"]["detail"]
+    headers = {"Idempotency-Key": "other"}
+    again = await desk.client.post("/api/v1/fraud/analyze", json=row(2), headers=headers)
+    assert again.json()["id"] == found[2]["result"]["id"]
+    assert (await desk.client.post("/api/v1/fraud/analyze", json=row(4), headers=headers)).status_code == 409
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "schlüssel", "a\tb", 7])
+async def test_a_key_that_cannot_be_kept_is_refused_alone_and_in_a_batch(desk: Any, key: object) -> None:
+    (found,) = (await send(desk, [row(0, idempotency_key=key)])).json()["rows"]
+    assert found["status"] == 422 and "1 to 255 printable ASCII" in found["problem"]["detail"]
+    if isinstance(key, str):
+        headers = {"Idempotency-Key": key.encode("latin-1")}
+        alone = await desk.client.post("/api/v1/fraud/analyze", json=row(0), headers=headers)
+        assert alone.status_code == 422 and "1 to 255 printable ASCII" in alone.json()["detail"]
+    assert await desk.services.fraud.ledger.run(lambda log: log.head("fraud-card")) == 0
+
+
+async def test_one_key_for_a_whole_batch_is_refused_rather_than_ignored(desk: Any) -> None:
+    answer = await desk.client.post(PATH, json={"rows": [row(0)]}, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 422 and "each row its own 'idempotency_key'" in answer.json()["detail"]
+    assert await desk.services.fraud.ledger.run(lambda log: log.head("fraud-card")) == 0
+
+
+async def test_each_row_of_a_model_that_is_not_trained_names_the_command_that_trains_it(
+    desk: Any, wire_fraud: Any
+) -> None:
+    from components.fraud.detectors import DETECTORS
+
+    wire_fraud.missing_models = ("crypto",)
+    record = {field.name: {"category": "tcp", "text": "x"}.get(field.kind, 0) for field in DETECTORS["crypto"].fields}
+    found = (await send(desk, [row(0), {"kind": "crypto", "record": record}])).json()["rows"]
+    assert [one["status"] for one in found] == [200, 503]
+    assert found[1]["problem"]["detail"].count("pipelines run fraud-detection") == 1
+    assert "--param detector=crypto" in found[1]["problem"]["detail"]
+
+
 async def test_declines_of_a_batch_raise_alerts_and_reasons_come_on_demand(desk: Any) -> None:
     silent = (await send(desk, [row(0, amount_minor=90_000)])).json()["rows"][0]["result"]
     assert silent["alert"] and silent["reasons"] == []
