@@ -1,7 +1,7 @@
 """Labels: what became known about a case."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +10,8 @@ from brain.fraud.cases import FURTHEST_AHEAD, Moment, TransactionId, microsecond
 from brain.fraud.lookup import label_id
 from runtime.decision_log import DecisionLog, DuplicateEventError, KeyReusedError, LoggedEvent, NewEvent
 from runtime.problems import FieldError, Problem
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FeedbackRequest(BaseModel):
@@ -50,8 +52,11 @@ def record_label(
     case = log.find_event(stream, request.transaction_id)
     if case is None or case.kind != "transaction":
         raise _unknown(log, stream, request.transaction_id)
-    known_at = (request.known_at or now).astimezone(UTC)
-    _check_time(known_at, case, now)
+    happened_at = _EPOCH + timedelta(microseconds=case.occurred_at_us)
+    # A caller's clock may run ahead of ours: a case that lies minutes ahead can be labelled at once all the same.
+    known_at = request.known_at or max(now.astimezone(UTC), happened_at)
+    _check_time(known_at, happened_at, now)
+    _check_key(log, case, caller, idempotency_key)
     standing = log.find_event(stream, label_id(request.transaction_id))
     if standing is None:
         event = _label(request, case, known_at, caller=caller, idempotency_key=idempotency_key)
@@ -60,8 +65,7 @@ def record_label(
         except DuplicateEventError as error:
             standing = error.existing[0]
         except KeyReusedError as error:
-            detail = f"{error}"
-            raise Problem(409, detail=detail) from error
+            raise _key_reused(idempotency_key, error.existing[0]) from error
     return _answer(request, case, standing)
 
 
@@ -110,14 +114,30 @@ def _answer(request: FeedbackRequest, case: LoggedEvent, label: LoggedEvent) -> 
     )
 
 
-def _check_time(known_at: datetime, case: LoggedEvent, now: datetime) -> None:
-    if microseconds(known_at) < case.occurred_at_us:
-        detail = f"lies before the transaction itself; received {known_at.isoformat()}"
+def _check_time(known_at: datetime, happened_at: datetime, now: datetime) -> None:
+    received = f"received {known_at.isoformat()}"
+    if known_at < happened_at:
+        detail = f"lies before the transaction itself, which happened at {happened_at.isoformat()}; {received}"
     elif known_at > now + FURTHEST_AHEAD:
-        detail = f"lies in the future; received {known_at.isoformat()}"
+        minutes = FURTHEST_AHEAD.seconds // 60
+        clock = now.astimezone(UTC).isoformat(timespec="seconds")
+        detail = f"lies more than {minutes} minutes ahead of the clock; {received}, and it is {clock}"
     else:
         return
+    detail += "; send when it became known, or leave it out for now"
     raise Problem(422, detail=f"/known_at: {detail}", errors=[FieldError("/known_at", detail)])
+
+
+def _check_key(log: DecisionLog, case: LoggedEvent, caller: str, key: str | None) -> None:
+    """Refuse a key that stands for something else, even where the label itself stands already."""
+    used = None if key is None else log.find_key(caller, key)
+    if used is not None and (used.stream, used.event_id) != (case.stream, label_id(case.event_id)):
+        raise _key_reused(key, used)
+
+
+def _key_reused(key: str | None, used: LoggedEvent) -> Problem:
+    detail = f"Idempotency-Key {key!r} was used for another request, as sequence {used.sequence}; choose a new one"
+    return Problem(409, detail=detail, extensions={"sequence": used.sequence})
 
 
 def _unknown(log: DecisionLog, stream: str, transaction_id: str) -> Problem:
