@@ -1,14 +1,15 @@
 """Fraud alerts: listed, streamed, acknowledged; and what could not be delivered."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from brain.api.fraud import answered
 from brain.api.problem_model import problems
 from brain.fraud.courier import alert_document
+from brain.fraud.lookup import is_id, not_there
 from brain.json_body import JsonRoute
 from brain.security.principal import require
 from brain.services import services_of
@@ -16,6 +17,11 @@ from runtime.decision_log import AlertNotFoundError, Delivery, DeliveryNotFoundE
 from runtime.problems import Problem
 
 SSE = "text/event-stream"
+MOST_NUMBER = 2**63 - 1
+"""The largest that a database can be asked for."""
+
+Before = Annotated[int | None, Query(ge=1, le=MOST_NUMBER)]
+Limit = Annotated[int, Query(ge=1, le=500)]
 
 router = APIRouter(prefix="/api/v1/fraud", tags=["fraud"], route_class=JsonRoute)
 
@@ -25,7 +31,7 @@ class Acknowledgement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    note: str = Field(default="", max_length=2000)
+    note: str = Field(default="", max_length=2000, pattern=r"^[^\x00]*$", description="any text without NUL")
 
 
 class AlertList(BaseModel):
@@ -44,8 +50,8 @@ class AlertList(BaseModel):
 async def alerts(
     request: Request,
     state: Literal["open", "acknowledged"] | None = None,
-    before: int | None = Query(default=None, ge=1),
-    limit: int = Query(default=50, ge=1, le=500),
+    before: Before = None,
+    limit: Limit = 50,
 ) -> Response:
     """Newest first, or as they happen.
 
@@ -58,9 +64,9 @@ async def alerts(
         after = await desk.feed.start(request.headers.get("last-event-id"))
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(desk.feed.stream(after), media_type=SSE, headers=headers)
-    page = await desk.ledger.run(lambda log: log.alerts.list(state, before, limit))
-    following = page[-1].sequence if len(page) == limit else None
-    return answered({"alerts": [alert_document(alert) for alert in page], "next_before": following})
+    found = await desk.ledger.run(lambda log: log.alerts.list(state, before, limit + 1))
+    following = found[limit - 1].sequence if len(found) > limit else None
+    return answered({"alerts": [alert_document(alert) for alert in found[:limit]], "next_before": following})
 
 
 @router.post(
@@ -73,10 +79,13 @@ async def acknowledge(alert_id: str, request: Request, body: Acknowledgement | N
     principal = require(request, "predict")
     note = "" if body is None else body.note
     desk = services_of(request).fraud
+    unknown = not_there("alert", alert_id, "list them at /api/v1/fraud/alerts")
+    if not is_id(alert_id):
+        raise unknown
     try:
         found = await desk.ledger.run(lambda log: log.alerts.acknowledge(alert_id, principal.id, note))
     except AlertNotFoundError as error:
-        raise Problem(404, detail=f"{error}; list them at /api/v1/fraud/alerts") from error
+        raise unknown from error
     desk.bell.ring()
     return alert_document(found)
 
@@ -89,13 +98,14 @@ async def acknowledge(alert_id: str, request: Request, body: Acknowledgement | N
 async def deliveries(
     request: Request,
     state: Literal["pending", "delivered", "dead"] = "dead",
-    before: int | None = Query(default=None, ge=1),
-    limit: int = Query(default=50, ge=1, le=500),
+    before: Before = None,
+    limit: Limit = 50,
 ) -> dict[str, object]:
     """What is on its way to receivers, arrived, or was given up: the dead letters."""
     require(request, "predict")
-    page = await services_of(request).fraud.ledger.run(lambda log: log.deliveries.list(state, before, limit))
-    return {"deliveries": [_delivery(one) for one in page], "next_before": page[-1].id if len(page) == limit else None}
+    found = await services_of(request).fraud.ledger.run(lambda log: log.deliveries.list(state, before, limit + 1))
+    following = found[limit - 1].id if len(found) > limit else None
+    return {"deliveries": [_delivery(one) for one in found[:limit]], "next_before": following}
 
 
 @router.post(
@@ -103,7 +113,7 @@ async def deliveries(
     summary="Send a dead letter again",
     responses=problems(401, 403, 404, 422, 429, 503),
 )
-async def revive(delivery_id: int, request: Request) -> dict[str, object]:
+async def revive(delivery_id: Annotated[int, Path(ge=1, le=MOST_NUMBER)], request: Request) -> dict[str, object]:
     """Its attempts are counted anew."""
     require(request, "predict")
     desk = services_of(request).fraud

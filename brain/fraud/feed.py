@@ -38,18 +38,21 @@ class AlertFeed:
     async def start(self, last_event_id: str | None) -> int:
         """The number to stream from: after the one given, or from now on.
 
+        One beyond the newest comes from another log, and its listener would wait for years: it starts from now on.
+
         Raises:
             Problem: 422 where it is no number of ours, 503 where too many listen already.
         """
         if self._open >= self._most:
             detail = f"{self._open} streams are open, the most that this gateway keeps; ask for the list instead"
             raise Problem(503, detail=detail, headers={"Retry-After": "10"})
+        last = await self._ledger.run(lambda log: log.alerts.last_number())
         if last_event_id is None:
-            return await self._ledger.run(lambda log: log.alerts.last_number())
+            return last
         if not (last_event_id.isdecimal() and len(last_event_id) < 19):
             detail = f"Last-Event-ID must be a number that this stream gave, received {last_event_id[:40]!r}"
             raise Problem(422, detail=detail)
-        return int(last_event_id)
+        return min(int(last_event_id), last)
 
     async def stream(self, after: int) -> AsyncIterator[bytes]:
         """Events after a number, for as long as somebody listens and the process lives."""

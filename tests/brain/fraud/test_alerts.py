@@ -116,6 +116,61 @@ async def test_alerts_are_listed_newest_first_in_pages_and_acknowledged_once(des
     assert (await desk.client.post(f"{ALERTS}/alrt_none/acknowledge")).status_code == 404
 
 
+async def test_a_page_that_is_full_and_the_last_one_says_so(desk: Any) -> None:
+    for _ in range(2):
+        await desk.client.post(ANALYZE, json=CARD)
+    assert (await desk.client.get(ALERTS, params={"limit": 2})).json()["next_before"] is None
+    assert (await desk.client.get(ALERTS, params={"limit": 1})).json()["next_before"] is not None
+
+
+@pytest.mark.parametrize("path", [ALERTS, "/api/v1/fraud/deliveries"])
+@pytest.mark.parametrize(
+    "asked", [{"before": 0}, {"before": 2**63}, {"before": "x"}, {"limit": 0}, {"limit": 501}, {"state": "none"}]
+)
+async def test_what_no_page_can_be_is_refused_with_the_parameter(desk: Any, path: str, asked: dict[str, Any]) -> None:
+    refused = await desk.client.get(path, params=asked)
+    assert refused.status_code == 422 and f"'{next(iter(asked))}'" in refused.json()["detail"]
+    assert (await desk.client.get(path, params={"before": 2**63 - 1, "limit": 500})).status_code == 200
+
+
+@pytest.mark.parametrize(("number", "status"), [("0", 422), (str(2**63), 422), ("x", 422), (str(2**63 - 1), 404)])
+async def test_a_delivery_that_cannot_be_is_not_sent_again(desk: Any, number: str, status: int) -> None:
+    refused = await desk.client.post(f"/api/v1/fraud/deliveries/{number}/revive")
+    assert refused.status_code == status and refused.json()["detail"]
+
+
+async def test_an_alert_that_is_not_there_is_told_in_short(desk: Any) -> None:
+    for name in ("alrt_none", "a" * 5000, "%00", "%EF%BF%BD"):
+        answer = await desk.client.post(f"{ALERTS}/{name}/acknowledge", json={"note": "seen"})
+        assert answer.status_code == 404 and "/api/v1/fraud/alerts" in answer.json()["detail"]
+        assert len(answer.json()["detail"]) < 200
+
+
+@pytest.mark.parametrize("body", [{"note": 1}, {"note": "x" * 2001}, {"note": "x\x00"}, {"notes": "x"}, []])
+async def test_a_note_that_cannot_be_kept_leaves_the_alert_open(desk: Any, body: object) -> None:
+    alert = (await desk.client.post(ANALYZE, json=CARD)).json()["alert"]["id"]
+    assert (await desk.client.post(f"{ALERTS}/{alert}/acknowledge", json=body)).status_code == 422
+    (still,) = (await desk.client.get(ALERTS, params={"state": "open"})).json()["alerts"]
+    assert still["id"] == alert
+
+
+async def test_acknowledging_twice_happens_once_in_the_stream(desk: Any) -> None:
+    alert = (await desk.client.post(ANALYZE, json=CARD)).json()["alert"]["id"]
+    for _ in range(2):
+        assert (await desk.client.post(f"{ALERTS}/{alert}/acknowledge")).status_code == 200
+    happened = await desk.services.fraud.ledger.run(lambda log: log.alerts.events(0))
+    assert [one.event for one in happened] == ["raised", "acknowledged"]
+
+
+async def test_a_stream_resumes_no_later_than_now_and_only_from_a_number(desk: Any) -> None:
+    await desk.client.post(ANALYZE, json=CARD)
+    feed = desk.services.fraud.feed
+    assert [await feed.start(given) for given in (None, "0", "1", "999999")] == [1, 0, 1, 1]
+    for given in ("", "-1", "1.0", "x", "9" * 30):
+        refused = await desk.client.get(ALERTS, headers={"Accept": "text/event-stream", "Last-Event-ID": given})
+        assert refused.status_code == 422 and "Last-Event-ID" in refused.json()["detail"]
+
+
 def events_of(text: str) -> list[tuple[int, str, dict[str, Any]]]:
     found = []
     for block in text.split("\n\n"):
