@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from brain.clients.errors import UpstreamError
 from brain.deadline import Deadline
 from brain.fraud.cases import KINDS, Kind
+from brain.fraud.detectors import untrained
 from brain.fraud.ledger import Ledger
 from brain.fraud.predictor import FraudPredictor
 from brain.fraud.settings import FraudSettings
@@ -53,12 +54,23 @@ class ModelDrift(BaseModel):
     histogram: list[int] = Field(default_factory=list, description=f"probabilities in {BINS} equal bins from 0 to 1")
 
 
+class AbsentModel(BaseModel):
+    """A detector without a model, and what trains one."""
+
+    kind: str
+    model: str
+    detail: str
+
+
 class DriftReport(BaseModel):
     """Every model that has decided something."""
 
     checked_at: datetime
     threshold: float
     models: list[ModelDrift]
+    absent: list[AbsentModel] = Field(
+        default_factory=list, description="detectors without a model, and what trains one"
+    )
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ class DriftBoard:
         self._looking = asyncio.Lock()
         self._seen: DriftReport | None = None
         self._until = 0.0
+        self._shown: dict[str, frozenset[str]] = {}
         self._index = Gauge(
             "brain_fraud_drift_index",
             "Population stability index of a model's inputs and of its probability, over the last decisions.",
@@ -126,19 +139,44 @@ class DriftBoard:
         """The comparison as it is now or was a moment ago."""
         async with self._looking:
             if self._seen is None or time.monotonic() >= self._until:
-                found = [await self._compare(kind) for kind in KINDS]
-                models = [one for one in found if one is not None]
+                found = await asyncio.gather(*(self._look_at(kind) for kind in KINDS))
                 self._seen = DriftReport(
-                    checked_at=datetime.now(UTC), threshold=self._settings.drift_threshold, models=models
+                    checked_at=datetime.now(UTC),
+                    threshold=self._settings.drift_threshold,
+                    models=[one for one in found if isinstance(one, ModelDrift)],
+                    absent=[one for one in found if isinstance(one, AbsentModel)],
                 )
                 self._until = time.monotonic() + self._settings.drift_seconds
             return self._seen
 
-    async def _compare(self, kind: Kind) -> ModelDrift | None:
+    async def _look_at(self, kind: Kind) -> ModelDrift | AbsentModel | None:
         window = self._windows[kind]
         await self._ledger.run(lambda log: _read_on(log, f"fraud-{kind}", window))
-        if not window.kept:
-            return None
+        found = await self._compare(kind, window) if window.kept else await self._absent(kind)
+        if isinstance(found, ModelDrift):
+            self._show(found)
+        return found
+
+    async def _absent(self, kind: Kind) -> AbsentModel | None:
+        try:
+            await self._predictor.metadata(kind, Deadline.after(METADATA_SECONDS))
+        except UpstreamError as error:
+            why = untrained(kind, error)
+            return None if why is None else AbsentModel(kind=kind, model=f"fraud-{kind}", detail=why)
+        return None
+
+    def _show(self, found: ModelDrift) -> None:
+        """As metrics; those of a version that is no longer compared are taken away rather than left as they were."""
+        indices = {one.feature: one.index for one in found.inputs}
+        if found.score is not None:
+            indices["probability"] = found.score
+        for gone in self._shown.get(found.model, frozenset()) - indices.keys():
+            self._index.remove(found.model, gone)
+        for name, index in indices.items():
+            self._index.labels(found.model, name).set(index)
+        self._shown[found.model] = frozenset(indices)
+
+    async def _compare(self, kind: Kind, window: _Window) -> ModelDrift:
         version = window.kept[-1].version
         seen = [one for one in window.kept if one.version == version]
         about = _about(kind, version, seen)
@@ -171,8 +209,6 @@ class DriftBoard:
             if histogram is not None:
                 index = histogram.index([one.values[place] for one in seen if one.names is seen[-1].names])
                 inputs.append(InputDrift(feature=name, index=round(index, 4), drifted=index >= threshold))
-                self._index.labels(about.model, name).set(index)
-        self._index.labels(about.model, "probability").set(score)
         inputs.sort(key=lambda one: -one.index)
         moved = [f"{one.feature} ({one.index:.2f})" for one in inputs if one.drifted]
         moved = [f"the score ({score:.2f})", *moved] if score >= threshold else moved

@@ -72,6 +72,37 @@ async def test_only_the_newest_version_is_compared(open_gateway: Any, predictor:
     assert (found["model_version"], found["decisions"], found["state"]) == ("8", 25, "stable")
 
 
+async def test_indices_of_a_version_that_is_no_longer_compared_leave_the_metrics(
+    open_gateway: Any, predictor: Any
+) -> None:
+    predictor.predictor.fraud.reference = REFERENCE
+    desk = await open_gateway(predictor.url, **QUICK)
+    await decide(desk, 90_000)
+    assert (await drift_of(desk))["state"] == "drifted"
+    assert "brain_fraud_drift_index{" in (await desk.client.get("/metrics")).text
+    predictor.predictor.fraud.version = "8"
+    await decide(desk, 4200, rows=5)
+    assert (await drift_of(desk))["state"] == "too_few"
+    assert "brain_fraud_drift_index{" not in (await desk.client.get("/metrics")).text
+
+
+async def test_drift_names_detectors_without_a_model_with_the_command_that_trains_them(
+    open_gateway: Any, predictor: Any
+) -> None:
+    predictor.predictor.fraud.missing_models = ("card", "network")
+    desk = await open_gateway(predictor.url, **QUICK)
+    found = (await desk.client.get(DRIFT)).json()
+    command = "python -m pipelines run fraud-detection --target local"
+    assert found["models"] == []
+    assert {one["model"]: one["detail"] for one in found["absent"]} == {
+        "fraud-card": f"not trained yet: {command}",
+        "fraud-network": f"not trained yet: {command} --param detector=network --param data=PATH",
+    }
+    predictor.stop()
+    away = await open_gateway(predictor.url, **QUICK)
+    assert (await away.client.get(DRIFT)).json()["absent"] == [], "away is not the same as untrained"
+
+
 async def test_the_status_shows_lag_absent_models_and_dead_letters(open_gateway: Any, predictor: Any) -> None:
     predictor.predictor.fraud.missing_models = ("network",)
     hooks = {"ops": {"url": "http://127.0.0.1:9/", "secret": "s" * 16}}
