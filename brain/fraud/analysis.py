@@ -1,39 +1,29 @@
 """The way of a case: recent events, score, rules, reasons, one commit."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from brain.deadline import Deadline
 from brain.fraud.cases import Case
 from brain.fraud.decision import AlertPolicy, answer_of, compose, judge
 from brain.fraud.gatherer import Gatherer
 from brain.fraud.ledger import Ledger
-from brain.fraud.mirror import Mirror
+from brain.fraud.mirror import Context, Mirror
 from brain.fraud.predictor import Answered, FraudPredictor
 from brain.fraud.reasons import Reasons, explain, wanted
 from brain.fraud.shadow import Shadow, Shadowing
 from components.fraud.rules import RuleSet
 from runtime.decision_log import (
-    DecisionLog,
     DuplicateEventError,
     EntityKey,
     HeadMovedError,
     KeyReusedError,
     LoggedEvent,
     NewEvent,
+    Question,
 )
 from runtime.problems import Problem
 
 MOST_TRIES = 3
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the log says before a case is scored: the events to send along, or the event that it repeats."""
-
-    existing: LoggedEvent | None = None
-    recent: Sequence[LoggedEvent] = ()
-    head: int = 0
 
 
 class Analyst:
@@ -74,6 +64,7 @@ class Analyst:
         self.explain_seconds = explain_seconds
         self._on_alert = on_alert
         self._count = count
+        self._look = ledger.together(mirror.look)
 
     async def analyze(self, case: Case, deadline: Deadline) -> dict[str, object]:
         """Decide a case and record the decision, or give back the one that was recorded before.
@@ -83,13 +74,13 @@ class Analyst:
                 answer or other cases of the same customer keep coming in between; nothing is recorded then.
         """
         for _ in range(MOST_TRIES):
-            context = await self.ledger.run(lambda log: self.look(log, case))
+            context = await self.look(case)
             if context.existing is not None:
                 return repeated(case, context.existing)
             event = await self._decide(case, context, deadline)
             try:
                 heads = dict.fromkeys(case.keys, context.head)
-                (logged,) = await self.ledger.run(lambda log: log.commit([event], heads))  # noqa: B023 - awaited here
+                (logged,) = await self.ledger.commit([event], heads)
             except HeadMovedError:
                 continue
             except (DuplicateEventError, KeyReusedError) as error:
@@ -109,16 +100,12 @@ class Analyst:
         if any(event.alert is not None for event in events):
             self._on_alert()
 
-    def look(self, log: DecisionLog, case: Case) -> Context:
-        """Read what the log holds of a case; blocking."""
-        existing = log.find_key(case.caller, case.idempotency_key) if case.idempotency_key else None
-        existing = existing or (log.find_event(case.stream, case.transaction_id) if case.named else None)
-        if existing is not None:
-            return Context(existing)
-        if not case.keys:
+    async def look(self, case: Case) -> Context:
+        """Read what the log holds of a case."""
+        question = question_of(case, case.keys)
+        if not question.keys and question.idempotency_key is None and question.event_id is None:
             return Context()
-        recent, head = self.mirror.recent(log, case.stream, case.keys)
-        return Context(None, recent, head)
+        return await self._look(question)
 
     async def _decide(self, case: Case, context: Context, deadline: Deadline) -> NewEvent:
         records = [record_of(case, [wire_event(one) for one in context.recent])]
@@ -173,6 +160,12 @@ class Analyst:
             return []
         detail = f"version {answered.version} has no feature {', '.join(missing)}; rules that use it did not fire"
         return [{"code": "rule_without_feature", "detail": detail}]
+
+
+def question_of(case: Case, keys: Sequence[EntityKey] = ()) -> Question:
+    """What is asked about a case: whether it was decided before, and the recent events of some keys."""
+    event_id = case.transaction_id if case.named else None
+    return Question(case.stream, keys, case.caller, case.idempotency_key or None, event_id)
 
 
 def record_of(case: Case, recent: Sequence[Mapping[str, object]]) -> Mapping[str, object]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from brain.deadline import Deadline
 from brain.errors import internal_error
-from brain.fraud.analysis import MOST_TRIES, Analyst, keys_of, record_of, repeated, wire_event
+from brain.fraud.analysis import MOST_TRIES, Analyst, keys_of, question_of, record_of, repeated, wire_event
 from brain.fraud.cases import KINDS, Case, read_case
 from brain.fraud.decision import answer_of
 from runtime.decision_log import DecisionLog, DuplicateEventError, HeadMovedError, KeyReusedError, LoggedEvent
@@ -133,7 +133,7 @@ class Batch:
 
     def _prepare(self, log: DecisionLog, offered: Sequence[Row]) -> tuple[list[tuple[Row, LoggedEvent]], _Chunk]:
         """Which of the rows are known already, and the records of those that are not; blocking."""
-        found = [(row, _existing(log, row.case)) for row in offered]
+        found = _found(log, offered)
         fresh = [row for row, event in found if event is None]
         recent: Sequence[LoggedEvent] = ()
         head = 0
@@ -172,9 +172,14 @@ class Batch:
         return {row.place: answer_of(event) for row, event in zip(chunk.rows, logged, strict=True)}
 
 
-def _existing(log: DecisionLog, case: Case) -> LoggedEvent | None:
-    found = log.find_key(case.caller, case.idempotency_key) if case.idempotency_key else None
-    return found or (log.find_event(case.stream, case.transaction_id) if case.named else None)
+def _found(log: DecisionLog, rows: Sequence[Row]) -> list[tuple[Row, LoggedEvent | None]]:
+    """Each row with the event that it repeats."""
+    found = []
+    for row, seen in zip(rows, log.look([question_of(row.case) for row in rows], 0, 1), strict=True):
+        if isinstance(seen, Exception):
+            raise seen
+        found.append((row, seen.existing))
+    return found
 
 
 def _names(case: Case) -> Sequence[tuple[str, str]]:
