@@ -84,6 +84,7 @@ class DecisionResponse(AnalyzeResponse):
 
     latency_ms: float | None = None  # type: ignore[assignment]
     model_decision: Decision = Field(description="what the thresholds alone say")
+    rule_set_digest: str = Field(default="", description="under which the log keeps the text of the rules")
     features: dict[str, float | None]
     contributions: dict[str, float] | None
     expected: float | None

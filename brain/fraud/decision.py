@@ -4,16 +4,22 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from functools import lru_cache
 
 from brain.fraud.cases import Case
 from brain.fraud.predictor import Answered, Scored
 from brain.fraud.reasons import Reasons
 from components.fraud.rules import Decision, Fired, RuleSet, decide
+from components.fraud.rules.reading import digest
 from runtime.decision_log import LoggedEvent, NewAlert, NewEvent
 
-INTERNAL = ("features", "contributions", "expected", "state_sequences", "head", "shadow", "model_decision")
+INTERNAL = (
+    *("features", "contributions", "expected", "state_sequences", "head", "shadow", "model_decision"),
+    "rule_set_digest",
+)
 """Kept with a decision and shown by `GET /decisions/{id}`, not in the first answer."""
 
+_digest = lru_cache(8)(digest)
 _SEVERITY: Mapping[Decision, str] = {"decline": "high", "review": "medium", "accept": "low"}
 
 
@@ -26,6 +32,8 @@ class Verdict:
     fired: Sequence[Fired]
     features: Mapping[str, float | None]
     probability: float
+    rule_set_digest: str
+    """Under which the log keeps the text of the rules; empty where there are none."""
 
 
 def judge(case: Case, answered: Answered, row: Scored, rules: RuleSet | None) -> Verdict:
@@ -35,7 +43,7 @@ def judge(case: Case, answered: Answered, row: Scored, rules: RuleSet | None) ->
     features = dict(zip(answered.names, row.values, strict=True))
     known = {name: value for name, value in features.items() if value is not None}
     fired = () if rules is None else rules.evaluate(case.fields, known, at)
-    return Verdict(model, decide(model, fired), fired, features, at)
+    return Verdict(model, decide(model, fired), fired, features, at, "" if rules is None else _digest(rules.text))
 
 
 def by_thresholds(answered: Answered, probability: float) -> Decision:
@@ -93,6 +101,7 @@ def compose(
         "warnings": [*warnings, *reasons.warnings],
         **row.extra,
         "model_decision": verdict.model_decision,
+        "rule_set_digest": verdict.rule_set_digest,
         "features": verdict.features,
         "contributions": reasons.contributions,
         "expected": reasons.expected,
