@@ -89,3 +89,44 @@ async def test_drift_reads_the_versions_own_reference(open_gateway: Callable[...
     (model,) = (await desk.client.get("/api/v1/fraud/drift")).json()["models"]
     assert model["state"] in ("stable", "drifted") and model["score"] is not None
     assert {one["feature"] for one in model["inputs"]} >= {"amount", "customer_count_10m"}
+
+
+async def test_a_score_is_computed_again_from_the_log_alone(open_gateway: Callable[..., Any], real: Any) -> None:
+    import httpx
+    import numpy as np
+
+    from components.fraud.cards.events import Transaction, event_from_row
+    from components.fraud.cards.state import EntityState, apply, card_features
+    from feature_repo.fraud import CARD_FEATURE_NAMES
+
+    desk = await open_gateway(real.url)
+    for number in range(8):
+        card = {"customer_id": f"C{number % 2}", "terminal_id": f"T{number % 3}", "amount_minor": 900 * number}
+        answer = await desk.client.post(ANALYZE, json={**card, "transaction_id": f"t-{number}"})
+        assert answer.status_code == 200, answer.text
+        if number == 3:
+            await desk.client.post("/api/v1/fraud/feedback", json={"transaction_id": "t-1", "fraud": True})
+    ledger = desk.services.fraud.ledger
+    kept = await ledger.run(
+        lambda log: [log.find_event("fraud-card", one.event_id) for one in log.read("fraud-card", 0, 99)]
+    )
+    states: dict[tuple[str, str], EntityState] = {}
+    for logged in kept:
+        event = event_from_row({**logged.body, "type": logged.kind, "sequence": logged.sequence})
+        sides = [states.setdefault(key, EntityState.empty()) for key in logged.keys]
+        if isinstance(event, Transaction):
+            again = card_features(event, *sides)
+            made = logged.decision
+            assert {name: np.float32(value) for name, value in made["features"].items()} == dict(
+                zip(CARD_FEATURE_NAMES, again, strict=True)
+            )
+            tensor = {"name": "features", "datatype": "FP32", "shape": [1, len(again)], "data": again.tolist()}
+            scored = httpx.post(
+                f"{real.url}/v2/models/{made['model']}/infer", json={"inputs": [tensor]}, trust_env=False
+            ).json()
+            outputs = {one["name"]: one["data"] for one in scored["outputs"]}
+            assert scored["model_version"] == made["model_version"]
+            assert (outputs["probability"], outputs["score"]) == ([made["probability"]], [made["score"]])
+            assert outputs["thresholds"] == [made["thresholds"]["review"], made["thresholds"]["decline"]]
+        apply(event, *sides)
+    assert [one.kind for one in kept].count("label") == 1 and len(kept) == 9
