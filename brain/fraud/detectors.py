@@ -25,8 +25,12 @@ def check_record(kind: Kind, record: Mapping[str, object]) -> Sequence[FieldErro
 
 
 def untrained(kind: Kind, error: UpstreamError) -> str | None:
-    """What trains a detector's first model, where the predictor says that it has none; None for any other failure."""
-    return f"not trained yet: {DETECTORS[kind].train_command}" if "served yet" in error.detail else None
+    """What trains a detector's first model, where the registry holds none; None where it is away for another reason.
+
+    The predictor offers the command only then: a model that it cannot load or look up is not served either, and is
+    nobody's to train.
+    """
+    return f"not trained yet: {DETECTORS[kind].train_command}" if "train one:" in error.detail else None
 
 
 def reasons(

@@ -103,6 +103,41 @@ async def test_drift_names_detectors_without_a_model_with_the_command_that_train
     assert (await away.client.get(DRIFT)).json()["absent"] == [], "away is not the same as untrained"
 
 
+async def parts_of(desk: Any) -> dict[str, Any]:
+    return {part["name"]: part for part in (await desk.client.get("/status")).json()["parts"]}
+
+
+async def test_only_a_model_that_the_registry_lacks_is_called_untrained(desk: Any, wire_fraud: Any) -> None:
+    usual = wire_fraud.respond
+    why = "the registry cannot be read, and there is no local copy"
+
+    def away(path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        if "fraud-crypto" in path:
+            return 503, {"error": f"no version of fraud-crypto is served yet: {why}"}
+        return usual(path, body)  # type: ignore[no-any-return]
+
+    wire_fraud.respond = away
+    wire_fraud.missing_models = ("card", "network")
+    parts = await parts_of(desk)
+    assert (parts["fraud-crypto"]["state"], parts["fraud-network"]["state"]) == ("down", "absent")
+    assert why in parts["fraud-crypto"]["detail"] and "train" not in parts["fraud-crypto"]["detail"]
+    assert parts["fraud-card"]["state"] == "down", "the one for cards is required"
+    assert "pipelines run fraud-detection" in parts["fraud-card"]["detail"]
+    found = (await desk.client.get(DRIFT)).json()["absent"]
+    assert [one["kind"] for one in found] == ["card", "network"]
+
+
+async def test_events_that_wait_for_a_silent_feature_writer_are_told(desk: Any) -> None:
+    assert (await parts_of(desk))["fraud features"]["state"] == "up"
+    await desk.client.post(ANALYZE, json=CARD)
+    waiting = (await parts_of(desk))["fraud features"]
+    assert (waiting["state"], waiting["lag"]) == ("degraded", 1) and "no feature writer was heard of" in waiting[
+        "detail"
+    ]
+    await desk.services.fraud.ledger.run(lambda log: log.set_cursor("fraud-features", 1))
+    assert (await parts_of(desk))["fraud features"]["state"] == "up"
+
+
 async def test_the_status_shows_lag_absent_models_and_dead_letters(open_gateway: Any, predictor: Any) -> None:
     predictor.predictor.fraud.missing_models = ("network",)
     hooks = {"ops": {"url": "http://127.0.0.1:9/", "secret": "s" * 16}}

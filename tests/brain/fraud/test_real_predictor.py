@@ -79,6 +79,24 @@ async def test_a_batch_of_one_customer_sees_its_own_rows(open_gateway: Callable[
         assert found["features"]["customer_count_10m"] == number
 
 
+async def test_a_detector_that_is_not_trained_names_the_command_wherever_it_is_asked_for(
+    open_gateway: Callable[..., Any], real: Any
+) -> None:
+    from components.fraud.detectors import DETECTORS
+
+    desk = await open_gateway(real.url)
+    detector = DETECTORS["crypto"]
+    record = {field.name: {"category": "tcp", "text": "x"}.get(field.kind, 0) for field in detector.fields}
+    case = {"kind": "crypto", "record": record}
+    alone = (await desk.client.post(ANALYZE, json=case)).json()
+    batch = (await desk.client.post(f"{ANALYZE}/batch", json={"rows": [case]})).json()["rows"][0]["problem"]
+    assert (alone["status"], batch["status"]) == (503, 503)
+    absent = {one["kind"]: one["detail"] for one in (await desk.client.get("/api/v1/fraud/drift")).json()["absent"]}
+    parts = {part["name"]: part for part in (await desk.client.get("/status")).json()["parts"]}
+    told = (alone["detail"], batch["detail"], absent["crypto"], parts["fraud-crypto"]["detail"])
+    assert [one.count(detector.train_command) for one in told] == [1, 1, 1, 1]
+
+
 async def test_drift_reads_the_versions_own_reference(open_gateway: Callable[..., Any], real: Any) -> None:
     import asyncio
 
