@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brain.fraud.cases import FURTHEST_AHEAD, Moment, TransactionId, microseconds, request_digest
+from brain.fraud.cases import FURTHEST_AHEAD, KINDS, Moment, TransactionId, microseconds, request_digest
 from brain.fraud.lookup import label_id
 from runtime.decision_log import DecisionLog, DuplicateEventError, KeyReusedError, LoggedEvent, NewEvent
 from runtime.problems import FieldError, Problem
@@ -141,7 +141,14 @@ def _key_reused(key: str | None, used: LoggedEvent) -> Problem:
 
 
 def _unknown(log: DecisionLog, stream: str, transaction_id: str) -> Problem:
+    others = [kind for kind in KINDS if f"fraud-{kind}" != stream]
+    kinds = [kind for kind in others if log.find_event(f"fraud-{kind}", transaction_id) is not None]
     near = [name for name in log.neighbours(stream, transaction_id) if not name.startswith("label:")]
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-    detail = f"{stream} holds no transaction {transaction_id!r}{hint}"
+    if kinds:
+        hint = f"there is one of kind {kinds[0]!r}: send it as 'kind'"
+    elif near:
+        hint = f"did you mean {' or '.join(map(repr, near))}?"
+    else:
+        hint = "send the 'transaction_id' and 'kind' that /api/v1/fraud/analyze answered with"
+    detail = f"{stream} holds no transaction {transaction_id!r}; {hint}"
     return Problem(404, detail=detail, extensions={"nearest": near})

@@ -53,6 +53,12 @@ async def test_an_unknown_transaction_is_answered_with_the_nearest(desk: Any, de
     assert "did you mean 't-100'?" in refused.json()["detail"]
 
 
+async def test_where_nothing_is_near_the_caller_learns_where_ids_come_from(desk: Any) -> None:
+    refused = await label(desk)
+    assert refused.status_code == 404 and refused.json()["nearest"] == []
+    assert "'kind' that /api/v1/fraud/analyze answered with" in refused.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("offset", "words"),
     [(timedelta(hours=-1), "before the transaction itself"), (timedelta(minutes=6), "5 minutes ahead of the clock")],
@@ -97,7 +103,7 @@ async def test_connections_and_accounts_are_labelled_under_their_kind(desk: Any,
     case = {"kind": kind, "record": record, "transaction_id": "t-100"}
     decided = (await desk.client.post("/api/v1/fraud/analyze", json=case)).json()
     unnamed = await label(desk)
-    assert unnamed.status_code == 404 and "fraud-card holds no transaction 't-100'" in unnamed.json()["detail"]
+    assert unnamed.status_code == 404 and f"there is one of kind '{kind}'" in unnamed.json()["detail"]
     first, again = (await label(desk, kind=kind)).json(), (await label(desk, kind=kind)).json()
     assert first == again and (first["decision_id"], first["fraud"]) == (decided["id"], True)
     read = (await desk.client.get(f"/api/v1/fraud/decisions/{decided['id']}")).json()
