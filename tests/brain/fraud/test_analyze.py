@@ -106,6 +106,17 @@ async def test_a_repeated_key_gives_the_first_answer_and_another_body_is_refused
     assert await heads(desk) == 1
 
 
+async def test_a_key_that_comes_many_times_at_once_decides_one_case(desk: Any) -> None:
+    import asyncio
+
+    key = {"Idempotency-Key": "k-1"}
+    same = await asyncio.gather(*(analyze(desk, key) for _ in range(8)))
+    assert len({one.json()["id"] for one in same}) == 1 and await heads(desk) == 1
+    key = {"Idempotency-Key": "k-2"}
+    other = await asyncio.gather(*(analyze(desk, key, amount_minor=amount) for amount in range(8)))
+    assert sorted(one.status_code for one in other) == [200] + [409] * 7 and await heads(desk) == 2
+
+
 async def test_a_repeated_transaction_gives_the_first_answer_and_another_body_is_refused(desk: Any) -> None:
     first, again = await analyze(desk, transaction_id="t-1"), await analyze(desk, transaction_id="t-1")
     assert first.json()["id"] == again.json()["id"]
