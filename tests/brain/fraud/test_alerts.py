@@ -213,6 +213,29 @@ def test_a_stream_resumes_where_it_was_left_and_says_that_it_lives(
         assert client.get(ALERTS, headers={"Accept": "text/event-stream", "Last-Event-ID": "x"}).status_code == 422
 
 
+def test_no_more_streams_are_kept_than_allowed_and_one_that_ends_makes_room(
+    start_gateway: Callable[..., Any], predictor: Any, wait_until: Callable[..., None]
+) -> None:
+    gateway = start_gateway(predictor.url, fraud_most_streams="2", fraud_heartbeat_seconds="0.2")
+    headers = {"Accept": "text/event-stream"}
+
+    def opens(client: httpx.Client) -> int:
+        with client.stream("GET", ALERTS, headers=headers) as answer:
+            if answer.status_code == 503:
+                assert answer.headers["retry-after"] and "ask for the list instead" in answer.read().decode()
+            return answer.status_code
+
+    with gateway.client() as client, client.stream("GET", ALERTS, headers=headers) as first:
+        coming = first.iter_text()  # held, because a stream ends with its iterator
+        assert first.status_code == 200 and next(coming)
+        with client.stream("GET", ALERTS, headers=headers) as second:
+            also = second.iter_text()
+            assert second.status_code == 200 and next(also)
+            assert opens(client) == 503
+            assert client.get(ALERTS).status_code == 200
+        wait_until(lambda: opens(client) == 200, 10, "room for a stream")
+
+
 def test_after_kill_9_between_decision_and_delivery_the_alert_still_arrives(
     start_gateway: Callable[..., Any], predictor: Any, tmp_path: Path, wait_until: Callable[..., None], free_port: Any
 ) -> None:
