@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from sqlalchemy import Connection, Insert, func, insert, select
+from sqlalchemy import Connection, Insert, Select, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.decision_log.errors import CommitRefusedError
 from runtime.decision_log.known import Known
 from runtime.decision_log.layout import LaidOut
 from runtime.decision_log.port import EntityKey, LoggedEvent, NewEvent
+from runtime.decision_log.quick import reader
 from runtime.decision_log.rows import entity
 from runtime.decision_log.schema import (
     alert_events,
@@ -74,8 +75,9 @@ def append(connection: Connection, commits: Sequence[Commit], now_us: int) -> No
         commits: Each gets its answer or its error.
         now_us: When they are committed.
     """
-    known = Known.read(connection, [(one.events, one.expected_head) for one in commits], now_us)
-    sequence = connection.execute(_NEXT_SEQUENCE).scalar_one()
+    read = reader(connection)
+    known = Known.read(read, [(one.events, one.expected_head) for one in commits], now_us)
+    sequence = read.rows(_next_sequence)[0].next
     rows = LaidOut(now_us)
     for commit in commits:
         own = LaidOut(now_us)
@@ -125,10 +127,13 @@ def _put_idempotency_keys(dialect: str) -> Insert:
     return put.on_conflict_do_update(index_elements=["caller", "idempotency_key"], set_=newer)
 
 
+def _next_sequence(_dialect: str) -> "Select[int]":
+    return select((func.coalesce(func.max(events.c.sequence), 0) + 1).label("next"))
+
+
 NEXT_ALERT_NUMBER = select(func.coalesce(func.max(alert_events.c.number), 0) + 1)
 INSERT_ALERT_EVENTS = insert(alert_events)
 
-_NEXT_SEQUENCE = select(func.coalesce(func.max(events.c.sequence), 0) + 1)
 _INSERT_EVENTS = insert(events)
 _INSERT_EVENT_KEYS = insert(event_keys)
 _INSERT_DECISIONS = insert(decisions)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from runtime.database import open_engine
+from runtime.decision_log.quick import Reader, as_sqlalchemy, reading
 from runtime.decision_log.schema import metadata
 
 _SCHEMA_LOCK = 7_203_115
@@ -61,10 +62,14 @@ class Database:
         with self._reader.connect() as connection:
             yield connection
 
+    def looking(self) -> AbstractContextManager[Reader]:
+        """The same for queries that every case makes."""
+        return reading(self.engine)
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that no other writer's overlaps; committed when the block ends well."""
-        with self._line, self.engine.begin() as connection:
+        with self._line, as_sqlalchemy(self.engine), self.engine.begin() as connection:
             self._lock(connection, _WRITER_LOCK)
             yield connection
 

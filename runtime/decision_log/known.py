@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from runtime.decision_log.database import among, as_list, listed
 from runtime.decision_log.errors import DuplicateEventError, HeadMovedError, KeyReusedError
 from runtime.decision_log.port import EntityKey, LoggedEvent, NewEvent
+from runtime.decision_log.quick import Reader
 from runtime.decision_log.rows import AnySelect, entity, entity_key, whole_event, whole_events
 from runtime.decision_log.schema import event_keys, events, idempotency_keys
 
@@ -31,14 +32,12 @@ class Known:
     """Newest sequence by stream and entity."""
 
     @classmethod
-    def read(cls, connection: Connection, commits: Sequence[Named], now_us: int) -> "Known":
+    def read(cls, reader: Reader, commits: Sequence[Named], now_us: int) -> "Known":
         """Ask the log, with one query for each caller and two for each stream."""
         keys, ids, entities = _grouped(commits)
-        known, dialect = cls(), connection.dialect.name
-        known.keys, known.ids = find_keys(connection, keys, now_us), find_ids(connection, ids)
+        known = cls(find_keys(reader, keys, now_us), find_ids(reader, ids))
         for stream, names in entities.items():
-            asked = {"stream": stream, "entities": as_list(names, dialect)}
-            for row in connection.execute(_heads(dialect), asked):
+            for row in reader.rows(_heads, stream=stream, entities=as_list(names, reader.dialect)):
                 known.heads[stream, entity_key(row.name)] = row.head or 0
         return known
 
@@ -83,27 +82,22 @@ class Known:
 _Grouped = dict[str, list[str]]
 
 
-def find_keys(
-    connection: Connection, names: Mapping[str, Sequence[str]], now_us: int
-) -> dict[tuple[str, str], LoggedEvent]:
+def find_keys(reader: Reader, names: Mapping[str, Sequence[str]], now_us: int) -> dict[tuple[str, str], LoggedEvent]:
     """Events by caller and idempotency key, of the keys that are given by caller."""
-    dialect, since_us = connection.dialect.name, now_us - KEY_LIFETIME_US
+    since_us = now_us - KEY_LIFETIME_US
     return {
         (caller, row.idempotency_key): whole_event(row)
         for caller, keys in names.items()
-        for row in connection.execute(
-            events_by_key(dialect), {"caller": caller, "keys": as_list(keys, dialect), "since_us": since_us}
-        )
+        for row in reader.rows(events_by_key, caller=caller, keys=as_list(keys, reader.dialect), since_us=since_us)
     }
 
 
-def find_ids(connection: Connection, names: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], LoggedEvent]:
+def find_ids(reader: Reader, names: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], LoggedEvent]:
     """Events by stream and id, of the ids that are given by stream."""
-    dialect = connection.dialect.name
     return {
         (stream, row.event_id): whole_event(row)
         for stream, ids in names.items()
-        for row in connection.execute(_events_by_id(dialect), {"stream": stream, "ids": as_list(ids, dialect)})
+        for row in reader.rows(_events_by_id, stream=stream, ids=as_list(ids, reader.dialect))
     }
 
 

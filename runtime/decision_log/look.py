@@ -3,21 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import OperationalError, TimeoutError
 
 from runtime.decision_log.database import Database, among, as_list
 from runtime.decision_log.known import find_ids, find_keys
 from runtime.decision_log.port import EntityKey, LoggedEvent, Question, Seen
-from runtime.decision_log.rows import AnyRow, AnySelect, entity, plain_event, plain_events
+from runtime.decision_log.quick import AnyRow, Reader
+from runtime.decision_log.rows import AnySelect, entity, plain_event, plain_events
 from runtime.decision_log.schema import event_keys, events
 
 
 def look(database: Database, questions: Sequence[Question], after: int, limit: int) -> Sequence[Seen | Exception]:
     """Answer questions together; where the database does not take one of them, each alone. See `DecisionLog.look`."""
     try:
-        with database.reading() as connection:
-            return _answers(connection, questions, after, limit, database.now())
+        with database.looking() as reader:
+            return _answers(reader, questions, after, limit, database.now())
     except (OperationalError, TimeoutError):
         raise
     except Exception as error:  # noqa: BLE001 - it is the outcome of the one question that it is about
@@ -26,18 +27,16 @@ def look(database: Database, questions: Sequence[Question], after: int, limit: i
         return [outcome for one in questions for outcome in look(database, [one], after, limit)]
 
 
-def recent(
-    connection: Connection, stream: str, keys: Iterable[EntityKey], after: int, limit: int
-) -> Sequence[LoggedEvent]:
+def recent(reader: Reader, stream: str, keys: Iterable[EntityKey], after: int, limit: int) -> Sequence[LoggedEvent]:
     """See `DecisionLog.recent`."""
-    return [plain_event(row) for row in _rows(connection, stream, keys, after, limit)]
+    return [plain_event(row) for row in _rows(reader, stream, keys, after, limit)]
 
 
 def _answers(
-    connection: Connection, questions: Sequence[Question], after: int, limit: int, now_us: int
+    reader: Reader, questions: Sequence[Question], after: int, limit: int, now_us: int
 ) -> list[Seen | Exception]:
-    by_key = find_keys(connection, _grouped((one.caller, one.idempotency_key) for one in questions), now_us)
-    by_id = find_ids(connection, _grouped((one.stream, one.event_id) for one in questions))
+    by_key = find_keys(reader, _grouped((one.caller, one.idempotency_key) for one in questions), now_us)
+    by_id = find_ids(reader, _grouped((one.stream, one.event_id) for one in questions))
     seen: list[Seen | Exception] = []
     fresh: dict[str, dict[int, Question]] = {}
     for place, one in enumerate(questions):
@@ -48,7 +47,7 @@ def _answers(
         if existing is None and one.keys:
             fresh.setdefault(one.stream, {})[place] = one
     for stream, asked in fresh.items():
-        for place, found in _recents(connection, stream, asked, after, limit).items():
+        for place, found in _recents(reader, stream, asked, after, limit).items():
             seen[place] = Seen(None, found)
     return seen
 
@@ -62,16 +61,14 @@ def _grouped(names: Iterable[tuple[str, str | None]]) -> Mapping[str, list[str]]
 
 
 def _recents(
-    connection: Connection, stream: str, asked: Mapping[int, Question], after: int, limit: int
+    reader: Reader, stream: str, asked: Mapping[int, Question], after: int, limit: int
 ) -> Mapping[int, Sequence[LoggedEvent]]:
     """Each one's events, read together as long as no answer can be cut by it: else by halves."""
-    rows = _rows(connection, stream, {key: None for one in asked.values() for key in one.keys}, after, limit)
+    rows = _rows(reader, stream, {key: None for one in asked.values() for key in one.keys}, after, limit)
     if len(rows) >= limit and len(asked) > 1:
         half, places = len(asked) // 2, list(asked)
         parts = ({place: asked[place] for place in part} for part in (places[:half], places[half:]))
-        return {
-            place: found for part in parts for place, found in _recents(connection, stream, part, after, limit).items()
-        }
+        return {place: found for part in parts for place, found in _recents(reader, stream, part, after, limit).items()}
     by_key: dict[EntityKey, list[LoggedEvent]] = {}
     for event in map(plain_event, rows):
         for key in event.keys:
@@ -84,11 +81,9 @@ def _ascending(parts: Iterable[Iterable[LoggedEvent]]) -> Sequence[LoggedEvent]:
     return [found[sequence] for sequence in sorted(found)]
 
 
-def _rows(connection: Connection, stream: str, keys: Iterable[EntityKey], after: int, limit: int) -> Sequence[AnyRow]:
-    dialect = connection.dialect.name
-    entities = as_list([entity(key) for key in keys], dialect)
-    asked = {"stream": stream, "entities": entities, "after": after, "limit": limit}
-    return connection.execute(_recent(dialect), asked).all()
+def _rows(reader: Reader, stream: str, keys: Iterable[EntityKey], after: int, limit: int) -> Sequence[AnyRow]:
+    entities = as_list([entity(key) for key in keys], reader.dialect)
+    return reader.rows(_recent, stream=stream, entities=entities, after=after, limit=limit)
 
 
 @cache

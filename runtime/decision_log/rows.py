@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import cast
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from runtime.decision_log.database import among, as_list, moment
 from runtime.decision_log.port import Alert, EntityKey, LabelledEvent, LoggedEvent
+from runtime.decision_log.quick import AnyRow
 from runtime.decision_log.schema import alert_events, alerts, decisions, events
 
-AnyRow = Row[tuple[object, ...]]
 AnySelect = Select[tuple[object, ...]]
 
 _JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)

@@ -81,8 +81,8 @@ class SqlDecisionLog:
         """Events of any of the keys after a sequence, ascending; see `DecisionLog.recent`."""
         if not keys:
             return []
-        with self._database.reading() as connection:
-            return recent(connection, stream, keys, after, limit)
+        with self._database.looking() as reader:
+            return recent(reader, stream, keys, after, limit)
 
     def look(self, questions: Sequence[Question], after: int, limit: int) -> Sequence[Seen | Exception]:
         """Answer many questions in one read; see `DecisionLog.look`."""

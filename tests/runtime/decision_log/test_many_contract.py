@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from runtime.decision_log import (
     DuplicateEventError,
@@ -91,9 +92,18 @@ def test_a_database_that_is_away_is_the_outcome_of_all_that_were_asked_together(
     sqlalchemy_event.remove(engine, "commit", away)
     assert _told(outcomes) == [OperationalError, OperationalError]
     assert log.head("cards") == 0
-    sqlalchemy_event.listen(engine, "before_cursor_execute", away)
+    sqlalchemy_event.listen(engine, "checkout", away)
     with pytest.raises(OperationalError):
         log.look([Question("cards", [C1]), Question("cards", [C2])], 0, 10)
+
+
+def test_what_the_driver_says_comes_as_an_error_of_sqlalchemy(log: SqlDecisionLog, event: MakeEvent) -> None:
+    with log._database.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE decision_event_keys RENAME TO decision_gone"))
+    with pytest.raises(SQLAlchemyError, match="decision_event_keys"):
+        log.recent("cards", [C1], 0, 10)
+    (refused,) = log.commit_many([NewCommit([event("t1", C1)], {C1: 0})])
+    assert isinstance(refused, SQLAlchemyError) and "decision_event_keys" in str(refused)
 
 
 def test_a_look_finds_the_event_of_the_key_or_else_of_the_id(log: SqlDecisionLog, event: MakeEvent, clock: Any) -> None:
