@@ -24,9 +24,10 @@ FURTHEST_AHEAD = timedelta(minutes=5)
 MOST_MINOR = 10**12
 MOST_FIELDS = 32
 """More than any request has; each unknown one costs a line of the answer."""
+MOST_NAME_CHARACTERS = 80
+"""Longer than any field's name; an unknown one is named in the answer."""
 
 _NOT_IN_DIGEST = ("explain", "idempotency_key")
-
 
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
 """How RFC 3339 begins. Without this, digits in quotes would pass as seconds since 1970."""
@@ -178,9 +179,11 @@ def microseconds(moment: datetime) -> int:
 
 
 def _validated(document: Mapping[str, object]) -> CardRequest | RecordRequest:
-    fields = len(document.keys() - set(_NOT_IN_DIGEST))
-    if fields > MOST_FIELDS:
-        detail = f"a case has at most {MOST_FIELDS} fields, received {fields}; send those that /docs shows"
+    names = document.keys() - set(_NOT_IN_DIGEST)
+    longest = max(map(len, names), default=0)
+    if len(names) > MOST_FIELDS or longest > MOST_NAME_CHARACTERS:
+        allowed = f"at most {MOST_FIELDS} fields with names of at most {MOST_NAME_CHARACTERS} characters"
+        detail = f"a case has {allowed}, received {len(names)} and {longest}; send those that /docs shows"
         raise Problem(422, detail=detail, errors=[FieldError("", detail)])
     kind = document.get("kind", "card")
     if kind not in KINDS:
@@ -207,9 +210,9 @@ def _check_time(occurred_at: datetime, now: datetime) -> None:
 
 
 def _check_record(kind: Kind, record: Mapping[str, object]) -> None:
-    from brain.fraud.detectors import check_record  # which needs `Kind` from here
+    from brain.fraud.detectors import check_record, misshapen  # which need `Kind` from here
 
-    errors = _unreadable(record) or check_record(kind, record)
+    errors = misshapen(kind, record) or _unreadable(record) or check_record(kind, record)
     if errors:
         detail = "; ".join(f"{error.pointer}: {error.detail}" for error in errors[:3])
         more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""

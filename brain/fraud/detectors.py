@@ -1,26 +1,31 @@
 """What the gateway needs to know of detectors: checks of raw fields, and reasons in words."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from brain.clients.errors import UpstreamError
 from brain.errors import shown
-from brain.fraud.cases import Kind
+from brain.fraud.cases import MOST_NAME_CHARACTERS, Kind
 from components.fraud.detectors import DETECTORS, Reason
 from components.fraud.raw_fields import FieldError as UnknownFieldError
 from runtime.problems import FieldError
 
-MOST_UNKNOWN = 20
+MOST_UNKNOWN = 5
 """More unknown fields than this are told in one line: for each, the nearest of all known names would be looked for."""
+
+
+def misshapen(kind: Kind, record: Mapping[str, object]) -> Sequence[FieldError]:
+    """One error for a record that is none of this detector at all, before anything is said of its fields."""
+    known = {field.name for field in DETECTORS[kind].fields}
+    unknown = [name for name in record if name not in known]
+    if len(unknown) <= MOST_UNKNOWN and all(len(name) <= MOST_NAME_CHARACTERS for name in unknown):
+        return ()
+    some = ", ".join(map(shown, unknown[: 2 * MOST_UNKNOWN]))
+    detail = f"holds {len(unknown)} fields that are none of this detector, such as {some}; it takes "
+    return [FieldError("/record", detail + ", ".join(sorted(known)))]
 
 
 def check_record(kind: Kind, record: Mapping[str, object]) -> Sequence[FieldError]:
     """What is wrong with the raw fields, each with a pointer into the request."""
-    known = {field.name for field in DETECTORS[kind].fields}
-    unknown = [name for name in record if name not in known]
-    if len(unknown) > MOST_UNKNOWN:
-        some = ", ".join(map(shown, unknown[:3]))
-        detail = f"holds {len(unknown)} fields that are none of this detector, such as {some}; {_takes(known)}"
-        return [FieldError("/record", detail)]
     return [FieldError(f"/record{found.pointer}", found.detail) for found in DETECTORS[kind].check(record)]
 
 
@@ -45,7 +50,3 @@ def reasons(
         found = [Reason(name, f"{name} is {value}", value, share) for name, value, share in rows if share != 0.0]
         found.sort(key=lambda one: -abs(one.contribution))
     return ([one for one in found if one.contribution > 0] or found)[:limit]
-
-
-def _takes(known: Iterable[str]) -> str:
-    return f"it takes {', '.join(sorted(known))}"
