@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from sqlalchemy import Connection, Insert, Select, func, insert, select
+from sqlalchemy import Connection, Insert, Select, Table, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.decision_log.errors import CommitRefusedError
 from runtime.decision_log.known import Known
 from runtime.decision_log.layout import LaidOut
 from runtime.decision_log.port import EntityKey, LoggedEvent, NewEvent
-from runtime.decision_log.quick import reader
+from runtime.decision_log.quick import insert_text, reader
 from runtime.decision_log.rows import entity
 from runtime.decision_log.schema import (
     alert_events,
@@ -106,20 +106,25 @@ def _insert(connection: Connection, rows: LaidOut) -> None:
     if rows.alert_events:
         number = connection.execute(NEXT_ALERT_NUMBER).scalar_one()
         rows.alert_events = [{**row, "number": number + place} for place, row in enumerate(rows.alert_events)]
-    for statement, added in (
-        (_INSERT_EVENTS, rows.events),
-        (_INSERT_EVENT_KEYS, rows.event_keys),
-        (_INSERT_DECISIONS, rows.decisions),
-        (_put_idempotency_keys(connection.dialect.name), rows.idempotency_keys),
-        (_INSERT_ALERTS, rows.alerts),
-        (INSERT_ALERT_EVENTS, rows.alert_events),
-        (_INSERT_DELIVERIES, rows.deliveries),
+    for table, added in (
+        (events, rows.events),
+        (event_keys, rows.event_keys),
+        (decisions, rows.decisions),
+        (idempotency_keys, rows.idempotency_keys),
+        (alerts, rows.alerts),
+        (alert_events, rows.alert_events),
+        (deliveries, rows.deliveries),
     ):
         if added:
-            connection.execute(statement, added)
+            connection.exec_driver_sql(_insert_into(table, tuple(added[0]), connection.dialect.name), added)
 
 
 @cache
+def _insert_into(table: Table, columns: Sequence[str], dialect: str) -> str:
+    statement = _put_idempotency_keys(dialect) if table is idempotency_keys else insert(table).inline()
+    return insert_text(statement, columns, dialect)
+
+
 def _put_idempotency_keys(dialect: str) -> Insert:
     """An insert that takes the place of a key that has run out and was not deleted yet."""
     put = postgresql.insert(idempotency_keys) if dialect == "postgresql" else sqlite.insert(idempotency_keys)
@@ -133,9 +138,3 @@ def _next_sequence(_dialect: str) -> "Select[int]":
 
 NEXT_ALERT_NUMBER = select(func.coalesce(func.max(alert_events.c.number), 0) + 1)
 INSERT_ALERT_EVENTS = insert(alert_events)
-
-_INSERT_EVENTS = insert(events)
-_INSERT_EVENT_KEYS = insert(event_keys)
-_INSERT_DECISIONS = insert(decisions)
-_INSERT_ALERTS = insert(alerts)
-_INSERT_DELIVERIES = insert(deliveries)

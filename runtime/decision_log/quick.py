@@ -1,7 +1,6 @@
-"""Queries on the way of every case, given to the driver itself.
+"""Statements on the way of every case, given to the driver as text.
 
-What SQLAlchemy spends on running a query is ten times what SQLite spends; it still writes the query, lends the
-connection, and keeps everything else.
+What SQLAlchemy spends on running one is ten times what SQLite spends; it still writes it and lends the connection.
 """
 
 from collections import namedtuple
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import cast
 
-from sqlalchemy import Connection, Engine, Row, Select
+from sqlalchemy import Connection, Engine, Insert, Row, Select
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -19,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 AnyRow = Row[tuple[object, ...]]
 
-_DIALECTS = {"sqlite": pysqlite.dialect, "postgresql": psycopg.dialect}
+_DIALECTS = {"sqlite": pysqlite.dialect(paramstyle="named"), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]
 
 MakeQuery = Callable[[str], "Select[*tuple[object, ...]]"]
 """A query for a dialect, with names for what is bound."""
@@ -35,7 +34,7 @@ class Reader:
     def rows(self, query: MakeQuery, **parameters: object) -> Sequence[AnyRow]:
         """All rows of a query."""
         compiled = _compiled(query, self.dialect)
-        self.cursor.execute(compiled.text, compiled.bind(parameters))
+        self.cursor.execute(compiled.text, {**compiled.fixed, **parameters})
         return [compiled.row(one) for one in self.cursor.fetchall()]
 
 
@@ -68,22 +67,23 @@ def as_sqlalchemy(engine: Engine) -> Iterator[None]:
         raise DBAPIError.instance(None, None, error, errors, dialect=engine.dialect) from error
 
 
+def insert_text(statement: Insert, columns: Sequence[str], dialect: str) -> str:
+    """An insert of rows that have these columns, for rows by name."""
+    return str(statement.compile(dialect=_DIALECTS[dialect], column_keys=list(columns)))
+
+
 @dataclass(frozen=True)
 class _Compiled:
     text: str
-    order: Sequence[str] | None
     fixed: Mapping[str, object]
+    """What is bound but not named by the query, such as an offset of 0."""
     row: Callable[[Sequence[object]], AnyRow]
-
-    def bind(self, parameters: Mapping[str, object]) -> Sequence[object] | Mapping[str, object]:
-        given = {**self.fixed, **parameters}
-        return given if self.order is None else [given[name] for name in self.order]
 
 
 @cache
 def _compiled(query: MakeQuery, dialect: str) -> _Compiled:
     made = query(dialect)
-    compiled = made.compile(dialect=_DIALECTS[dialect]())
+    compiled = made.compile(dialect=_DIALECTS[dialect])
     fixed = {name: value for name, value in compiled.params.items() if value is not None}
     row = namedtuple("row", made.selected_columns.keys())  # type: ignore[misc]
-    return _Compiled(str(compiled), compiled.positiontup, fixed, cast(Callable[[Sequence[object]], AnyRow], row._make))
+    return _Compiled(str(compiled), fixed, cast(Callable[[Sequence[object]], AnyRow], row._make))
