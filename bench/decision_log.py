@@ -2,7 +2,8 @@
 
 A real log on SQLite with full flushes, in a folder given by `--folder` (the disk decides), and on the PostgreSQL of
 `--postgres URL` if one is given. Every event has two entity keys, a decision of about 4 kB as the gateway writes it,
-an idempotency key and, one in fifty, an alert with one target; the heads of its keys are checked.
+an idempotency key and, one in fifty, an alert with one target; the heads of its keys are checked. The second table is
+what a case costs as the gateway asks: a look and a commit, together with so many others.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from runtime.decision_log import NewAlert, NewEvent
+from runtime.decision_log import NewAlert, NewCommit, NewEvent, Question
 from runtime.decision_log.sql_log import SqlDecisionLog
 
 STREAM = "bench-card"
@@ -36,6 +37,9 @@ def main() -> None:
                 print(
                     f"| {name} | {size} | {threads} | {_commits(log, size, threads, arguments.seconds)} |", flush=True
                 )
+            print("\n| database | cases together | CPU µs of a look | CPU µs of a commit |\n|---|--:|--:|--:|")
+            for together in (1, 4, 24):
+                print(f"| {name} | {together} | {_cases(log, together, arguments.seconds)} |", flush=True)
             print(_reads(log, name), flush=True)
             log.close()
 
@@ -74,6 +78,24 @@ def _commits(log: SqlDecisionLog, size: int, threads: int, seconds: float) -> st
     return (
         f"{events / wall:.0f} | {statistics.median(latencies) * 1e3:.2f} | {p99 * 1e3:.2f} | {spent / events * 1e6:.0f}"
     )
+
+
+def _cases(log: SqlDecisionLog, together: int, seconds: float) -> str:
+    events, looking, committing, done = _events(f"{log.head(STREAM)}-case-{together}"), 0.0, 0.0, 0
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        group = list(itertools.islice(events, together))
+        questions = [Question(STREAM, one.keys, one.caller, one.idempotency_key, one.event_id) for one in group]
+        head = log.head(STREAM)
+        began = time.process_time()
+        log.look(questions, max(0, head - 500), 1000)
+        looked = time.process_time()
+        outcomes = log.commit_many([NewCommit([one], dict.fromkeys(one.keys, head)) for one in group])
+        committing += time.process_time() - looked
+        looking += looked - began
+        # Of two cases of one terminal the second is refused, and asks again in the gateway.
+        done += sum(not isinstance(one, Exception) for one in outcomes)
+    return f"{looking / done * 1e6:.0f} | {committing / done * 1e6:.0f}"
 
 
 def _events(prefix: str) -> Iterator[NewEvent]:
