@@ -113,6 +113,7 @@ class DriftBoard:
         self._looking = asyncio.Lock()
         self._seen: DriftReport | None = None
         self._until = 0.0
+        self._absent: list[AbsentModel] | None = None
         self._shown: dict[str, frozenset[str]] = {}
         self._index = Gauge(
             "brain_fraud_drift_index",
@@ -130,34 +131,44 @@ class DriftBoard:
         """Compare until cancelled."""
         while True:
             try:
-                await self.report()
+                async with self._looking:
+                    await self._measured()
             except Problem as problem:
                 _log.warning("drift cannot be measured", reason=problem.detail)
             await asyncio.sleep(self._settings.drift_seconds)
 
     async def report(self) -> DriftReport:
-        """The comparison as it is now or was a moment ago."""
+        """The comparison as it is now or was a moment ago, with the detectors that have no model."""
         async with self._looking:
-            if self._seen is None or time.monotonic() >= self._until:
-                found = await asyncio.gather(*(self._look_at(kind) for kind in KINDS))
-                self._seen = DriftReport(
-                    checked_at=datetime.now(UTC),
-                    threshold=self._settings.drift_threshold,
-                    models=[one for one in found if isinstance(one, ModelDrift)],
-                    absent=[one for one in found if isinstance(one, AbsentModel)],
-                )
-                self._until = time.monotonic() + self._settings.drift_seconds
-            return self._seen
+            seen = await self._measured()
+            if self._absent is None:
+                compared = {one.kind for one in seen.models}
+                looks = await asyncio.gather(*(self._look_for(kind) for kind in KINDS if kind not in compared))
+                self._absent = [one for one in looks if one is not None]
+            return seen.model_copy(update={"absent": self._absent})
 
-    async def _look_at(self, kind: Kind) -> ModelDrift | AbsentModel | None:
+    async def _measured(self) -> DriftReport:
+        if self._seen is None or time.monotonic() >= self._until:
+            found = [await self._look_at(kind) for kind in KINDS]
+            models = [one for one in found if one is not None]
+            self._seen = DriftReport(
+                checked_at=datetime.now(UTC), threshold=self._settings.drift_threshold, models=models
+            )
+            self._until = time.monotonic() + self._settings.drift_seconds
+            self._absent = None
+        return self._seen
+
+    async def _look_at(self, kind: Kind) -> ModelDrift | None:
         window = self._windows[kind]
         await self._ledger.run(lambda log: _read_on(log, f"fraud-{kind}", window))
-        found = await self._compare(kind, window) if window.kept else await self._absent(kind)
-        if isinstance(found, ModelDrift):
-            self._show(found)
+        if not window.kept:
+            return None
+        found = await self._compare(kind, window)
+        self._show(found)
         return found
 
-    async def _absent(self, kind: Kind) -> AbsentModel | None:
+    async def _look_for(self, kind: Kind) -> AbsentModel | None:
+        """Asked for callers alone: nothing in the background needs to know."""
         try:
             await self._predictor.metadata(kind, Deadline.after(METADATA_SECONDS))
         except UpstreamError as error:
