@@ -12,6 +12,7 @@ from brain import errors
 from brain.api import crypto, fraud, fraud_alerts, fraud_batch, fraud_feedback, health
 from brain.api.problem_model import ProblemDocument
 from brain.console import pages
+from brain.express import Express
 from brain.middleware import AnswerMiddleware, ByPath, DeadlineMiddleware, GateMiddleware
 from brain.parts import StatusBoard
 from brain.security.origins import OriginPolicy
@@ -60,13 +61,17 @@ def create_app(services: Services) -> "ASGIApp":
     batch = BodyLimitMiddleware(
         DeadlineMiddleware(api, settings.fraud.batch_seconds), settings.fraud.batch_body_limit_bytes
     )
-    app: ASGIApp = ByPath(usual, {fraud_batch.PATH: batch})
+    express = BodyLimitMiddleware(
+        DeadlineMiddleware(Express(api, fraud.ANALYZE_PATH, fraud.analyze), settings.default_timeout_seconds),
+        settings.body_limit_bytes,
+    )
+    app: ASGIApp = ByPath(usual, {fraud_batch.PATH: batch, fraud.ANALYZE_PATH: express})
     app = GateMiddleware(
         app,
         origins=OriginPolicy(settings.host_names, settings.allowed_origins),
         authenticator=services.authenticator,
         limiter=services.limiter,
-        own_limits={f"{fraud.router.prefix}/analyze": "analyze"},
+        own_limits={fraud.ANALYZE_PATH: "analyze"},
         open_paths=frozenset() if settings.metrics_require_key else frozenset({"/metrics"}),
     )
     app = AnswerMiddleware(app, HttpMetrics("gateway", services.registry), access_log=settings.access_log)

@@ -63,6 +63,7 @@ def parse_json(body: bytes) -> object:
         document = json.loads(
             body.decode(), parse_constant=_NotFinite, parse_float=_number, object_pairs_hook=_without_repeats
         )
+        places = [json_pointer(path) for path in _not_finite(document, ())]
     except UnicodeDecodeError as error:
         raise Problem(400, detail=f"the body is not UTF-8: byte {error.start} cannot be read") from error
     except json.JSONDecodeError as error:
@@ -72,7 +73,6 @@ def parse_json(body: bytes) -> object:
         raise Problem(400, detail=f"the body is not JSON that can be taken: {error}") from error
     except RecursionError as error:
         raise Problem(400, detail="the body is nested too deeply; flatten it") from error
-    places = [json_pointer(path) for path in _not_finite(document, ())]
     if places:
         detail = "numbers must be finite; received NaN or Infinity"
         raise Problem(422, detail=f"{places[0]}: {detail}", errors=[FieldError(place, detail) for place in places])

@@ -64,7 +64,8 @@ class Problem(Exception):
 
 def render(problem: Problem, instance: str = "") -> WireResponse:
     """Turn a problem into bytes."""
-    body = json.dumps(problem.document(instance), ensure_ascii=False, default=str).encode()
+    # A caller may send half a surrogate pair, and what names it must still be bytes.
+    body = json.dumps(problem.document(instance), ensure_ascii=False, default=str).encode("utf-8", "replace")
     headers = {name.lower(): value for name, value in problem.headers.items()}
     headers |= {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "cache-control": "no-store"}
     return WireResponse(problem.status, tuple(headers.items()), body)

@@ -22,7 +22,10 @@ from runtime.problems import Problem
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 MOST_KEY_CHARACTERS = 255
 
-router = APIRouter(prefix="/api/v1/fraud", tags=["fraud"], route_class=JsonRoute)
+PREFIX = "/api/v1/fraud"
+ANALYZE_PATH = f"{PREFIX}/analyze"
+
+router = APIRouter(prefix=PREFIX, tags=["fraud"], route_class=JsonRoute)
 
 _KEY_PARAMETER = {
     "name": IDEMPOTENCY_HEADER,
@@ -34,7 +37,7 @@ _ANY_CASE = {"anyOf": [CardRequest.model_json_schema(), RecordRequest.model_json
 
 
 @router.post(
-    "/analyze",
+    ANALYZE_PATH.removeprefix(PREFIX),
     summary="Decide about a transaction, a connection or an account",
     responses={
         200: {"model": AnalyzeResponse},

@@ -31,6 +31,11 @@ def test_a_problem_is_rendered_with_everything_a_caller_is_told() -> None:
     assert headers["content-length"] == str(len(wire.body))
 
 
+def test_half_a_surrogate_pair_in_a_problem_is_still_an_answer() -> None:
+    wire = render(Problem(422, detail="received \ud800"))
+    assert json.loads(wire.body)["detail"] == "received ?"
+
+
 @pytest.mark.parametrize("status", [400, 404, 413, 503])
 def test_the_title_is_the_statuss_phrase_unless_said_otherwise(status: int) -> None:
     assert json.loads(render(Problem(status)).body) == {

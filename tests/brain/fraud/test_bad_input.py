@@ -133,6 +133,7 @@ def with_amount(text: str) -> str:
         (with_amount("9" * 5000), 400, "digits"),
         (with_amount("1").replace("{", '{"amount_minor": 1, '), 400, "stands twice"),
         ("[" * 5000 + "]" * 5000, 400, "nested too deeply"),
+        ('{"a":' * 600 + "1" + "}" * 600, 400, "nested too deeply"),
     ],
 )
 async def test_a_body_that_is_no_json_is_refused_alone_and_with_its_whole_batch(
