@@ -85,7 +85,7 @@ class Analyst:
                 continue
             except (DuplicateEventError, KeyReusedError) as error:
                 return repeated(case, error.existing[0])
-            self.committed([event])
+            self.committed([event], [logged])
             return answer_of(logged)
         detail = (
             f"the customer or the terminal of {case.transaction_id!r} had new events during {MOST_TRIES} tries; "
@@ -93,11 +93,18 @@ class Analyst:
         )
         raise Problem(503, detail=detail, headers={"Retry-After": "1"})
 
-    def committed(self, events: Sequence[NewEvent]) -> None:
-        """Count what was decided, and tell whoever waits for alerts that there are some."""
-        for event in events:
+    def committed(self, events: Sequence[NewEvent], logged: Sequence[LoggedEvent]) -> None:
+        """Count what was decided, and tell whoever waits for alerts that there are some.
+
+        Args:
+            events: What was to be committed.
+            logged: What the log made of it, in the same order: where another request with the same key came first, its
+                event stands there, and it was counted then.
+        """
+        own = [event for event, one in zip(events, logged, strict=True) if _decision_id(event) == _decision_id(one)]
+        for event in own:
             self._count(event.stream.removeprefix("fraud-"), str((event.decision or {}).get("decision")))
-        if any(event.alert is not None for event in events):
+        if any(event.alert is not None for event in own):
             self._on_alert()
 
     async def look(self, case: Case) -> Context:
@@ -166,6 +173,10 @@ def question_of(case: Case, keys: Sequence[EntityKey] = ()) -> Question:
     """What is asked about a case: whether it was decided before, and the recent events of some keys."""
     event_id = case.transaction_id if case.named else None
     return Question(case.stream, keys, case.caller, case.idempotency_key or None, event_id)
+
+
+def _decision_id(event: NewEvent | LoggedEvent) -> object:
+    return (event.decision or {}).get("id")
 
 
 def record_of(case: Case, recent: Sequence[Mapping[str, object]]) -> Mapping[str, object]:

