@@ -1,0 +1,1 @@
+"""How good plans are, on the projects that the literature measures on."""

@@ -1,0 +1,1 @@
+"""Plans: what turns an objective into a schedule that can be defended."""

@@ -1,0 +1,1 @@
+"""Project scheduling: problem, checker, bounds, heuristic, solver, chart."""

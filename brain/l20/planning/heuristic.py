@@ -1,0 +1,143 @@
+"""A good schedule soon: priority rules, then random keys, then crossover of activity lists; all of them justified.
+
+The search is the hybrid genetic algorithm of Valls, Ballestín and Quintanilla (2008) in small: lists that are crossed
+at two points (Hartmann 1998), serial generation, double justification. Modes travel with the tasks (Hartmann 2001).
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from brain.l20.planning.compact import Compact, compact
+from brain.l20.planning.modes import first_modes, mutate, repair
+from brain.l20.planning.problem import Problem, Schedule
+from brain.l20.planning.rules import ordered, priorities
+from brain.l20.planning.serial import by_start, forward, justify
+
+Objective = Literal["makespan", "cost"]
+Score = tuple[int, int, int]
+
+POPULATION = 40
+NOISE = 0.3
+"""Random part of a priority, as a share of the range of the rule."""
+MUTATION = 0.05
+"""Probability that two neighbours of a list change places."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A schedule of the population; the smallest score is best."""
+
+    score: Score
+    order: list[int]
+    modes: list[int]
+    starts: list[int]
+
+
+def heuristic(
+    problem: Problem,
+    objective: Objective = "makespan",
+    seconds: float = 0.15,
+    seed: int = 0,
+    samples: int | None = None,
+) -> Schedule | None:
+    """The best schedule that is found in the time; the same for a seed where `samples` ends the search.
+
+    Args:
+        problem: The project.
+        objective: Makespan, then cost; or cost within the horizon, then makespan.
+        seconds: Wall time after which no further schedule is begun; one is always made.
+        seed: Of the random draws.
+        samples: Most schedules to be made.
+
+    Returns:
+        A schedule within budget and horizon; None where none was found, which proves nothing.
+    """
+    ends = time.monotonic() + seconds
+    project = compact(problem)
+    best: Member | None = None
+    for count, member in enumerate(_members(project, objective, Random(seed)), start=1):  # noqa: S311 - no secret
+        if best is None or member.score < best.score:
+            best = member
+        if time.monotonic() >= ends or count == samples or _is_best(project, objective, best):
+            break
+    return project.schedule(best.starts, best.modes) if best and not best.score[0] else None
+
+
+def _is_best(project: Compact, objective: Objective, member: Member) -> bool:
+    late, first, _ = member.score
+    return objective == "makespan" and not late and first <= project.bound
+
+
+def _members(project: Compact, objective: Objective, random: Random) -> Iterator[Member]:
+    """One schedule after another, without end; none where the cheapest modes cost more than the budget."""
+    population: list[Member] = []
+    for member in _first_members(project, objective, random):
+        population.append(member)
+        yield member
+    while population:
+        mother, father = _parent(population, random), _parent(population, random)
+        order, modes = _cross(mother, father, random)
+        _swap_neighbours(project, order, random)
+        if len(project.several):
+            mutate(project, modes, random, random.randrange(4))
+        child = _member(project, objective, order, modes, random)
+        _replace_worst(population, child)
+        yield child
+
+
+def _first_members(project: Compact, objective: Objective, random: Random) -> Iterator[Member]:
+    """Every rule with every first choice of modes, then rules with noise until the population is full."""
+    keys = [(modes, priority) for modes in first_modes(project) for priority in priorities(project, modes).values()]
+    for modes, priority in keys:
+        yield _member(project, objective, ordered(project, priority), list(modes), random)
+    for _ in range(POPULATION - len(keys) if keys else 0):
+        modes, priority = random.choice(keys)
+        spread = NOISE * (max(priority, default=0) - min(priority, default=0))
+        noisy = [value + spread * random.random() for value in priority]
+        yield _member(project, objective, ordered(project, noisy), list(modes), random)
+
+
+def _member(project: Compact, objective: Objective, order: list[int], modes: list[int], random: Random) -> Member:
+    repair(project, modes, random)
+    starts = justify(project, forward(project, order, modes), modes)
+    durations = project.durations(modes)
+    makespan = max((start + duration for start, duration in zip(starts, durations, strict=True)), default=0)
+    horizon, cost = project.problem.horizon, project.cost(modes)
+    late = 0 if horizon is None else max(0, makespan - horizon)
+    score = (late, makespan, cost) if objective == "makespan" else (late, cost, makespan)
+    return Member(score, by_start(starts), modes, starts)
+
+
+def _parent(population: list[Member], random: Random) -> Member:
+    """The better of two."""
+    return min(random.choice(population), random.choice(population), key=lambda member: member.score)
+
+
+def _cross(mother: Member, father: Member, random: Random) -> tuple[list[int], list[int]]:
+    """Head and end of the mother's list, between them the next tasks of the father's; modes from whom the task is."""
+    size = len(mother.order)
+    low, high = sorted((random.randint(0, size), random.randint(0, size)))
+    head = mother.order[:low]
+    taken = set(head)
+    middle = [task for task in father.order if task not in taken][: high - low]
+    taken.update(middle)
+    modes = list(mother.modes)
+    for task in middle:
+        modes[task] = father.modes[task]
+    return head + middle + [task for task in mother.order if task not in taken], modes
+
+
+def _swap_neighbours(project: Compact, order: list[int], random: Random) -> None:
+    for place in range(len(order) - 1):
+        if random.random() < MUTATION and order[place] not in project.before[order[place + 1]]:
+            order[place], order[place + 1] = order[place + 1], order[place]
+
+
+def _replace_worst(population: list[Member], child: Member) -> None:
+    worst = max(range(len(population)), key=lambda place: population[place].score)
+    known = any(member.score == child.score and member.starts == child.starts for member in population)
+    if child.score <= population[worst].score and not known:
+        population[worst] = child

@@ -1,0 +1,56 @@
+"""Small projects: one by hand whose optimum is known, and random ones with modes, budget and resources."""
+
+import pytest
+from hypothesis import strategies as st
+
+from brain.l20.planning.problem import Mode, Problem, Resource, Task
+
+
+def single(name: str, duration: int, *after: str, **demands: int) -> Task:
+    return Task(name, (Mode("only", duration, demands),), after)
+
+
+@pytest.fixture
+def house() -> Problem:
+    """Two crews, and a roof that needs both: 3 + 4 + 2 = 9 units; 7 if crews were plenty."""
+    tasks = (
+        single("ground", 3, crew=1),
+        single("walls", 4, "ground", crew=1),
+        single("garden", 4, "ground", crew=2),
+        single("roof", 2, "walls", crew=2),
+        single("done", 0, "roof", "garden"),
+    )
+    return Problem(tasks, (Resource("crew", 2),))
+
+
+@pytest.fixture
+def trade() -> Problem:
+    """Two tasks in a row, slow and cheap or fast and dear: 10 units for 20, 7 for 60 either way, 4 for 100."""
+    modes = (Mode("slow", 5, {"desk": 1}, 10), Mode("fast", 2, {"desk": 1}, 50))
+    return Problem((Task("a", modes), Task("b", modes, ("a",))), (Resource("desk", 1),))
+
+
+@st.composite
+def problems(draw: st.DrawFn, most_tasks: int = 8) -> Problem:
+    """Projects that have a schedule: a budget is above the cheapest cost, a horizon above all durations together."""
+    resources = tuple(
+        Resource(f"r{number}", draw(st.integers(1, 4))) for number in range(draw(st.integers(0, 2)))
+    )
+    tasks: list[Task] = []
+    for number in range(draw(st.integers(1, most_tasks))):
+        modes = tuple(
+            Mode(
+                f"m{place}",
+                draw(st.integers(0, 5)),
+                {each.name: draw(st.integers(0, each.capacity)) for each in resources},
+                draw(st.integers(0, 9)),
+            )
+            for place in range(draw(st.integers(1, 3)))
+        )
+        after = draw(st.sets(st.sampled_from([task.id for task in tasks]), max_size=3)) if tasks else ()
+        tasks.append(Task(f"t{number}", modes, tuple(sorted(after))))
+    cheapest = sum(min(mode.cost for mode in task.modes) for task in tasks)
+    longest = sum(max(mode.duration for mode in task.modes) for task in tasks)
+    budget = draw(st.none() | st.integers(cheapest, cheapest + 10))
+    horizon = draw(st.none() | st.just(longest))
+    return Problem(tuple(draw(st.permutations(tasks))), resources, horizon, budget)
