@@ -10,9 +10,9 @@ def single(name: str, duration: int, *after: str, **demands: int) -> Task:
     return Task(name, (Mode("only", duration, demands),), after)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def house() -> Problem:
-    """Two crews, and a roof that needs both: 3 + 4 + 2 = 9 units; 7 if crews were plenty."""
+    """A crew of two; roof and garden need both. 13 units at best, 9 if the crew were larger."""
     tasks = (
         single("ground", 3, crew=1),
         single("walls", 4, "ground", crew=1),
@@ -23,7 +23,7 @@ def house() -> Problem:
     return Problem(tasks, (Resource("crew", 2),))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def trade() -> Problem:
     """Two tasks in a row, slow and cheap or fast and dear: 10 units for 20, 7 for 60 either way, 4 for 100."""
     modes = (Mode("slow", 5, {"desk": 1}, 10), Mode("fast", 2, {"desk": 1}, 50))
@@ -31,11 +31,9 @@ def trade() -> Problem:
 
 
 @st.composite
-def problems(draw: st.DrawFn, most_tasks: int = 8) -> Problem:
+def _problems(draw: st.DrawFn, most_tasks: int = 8) -> Problem:
     """Projects that have a schedule: a budget is above the cheapest cost, a horizon above all durations together."""
-    resources = tuple(
-        Resource(f"r{number}", draw(st.integers(1, 4))) for number in range(draw(st.integers(0, 2)))
-    )
+    resources = tuple(Resource(f"r{number}", draw(st.integers(1, 4))) for number in range(draw(st.integers(0, 2))))
     tasks: list[Task] = []
     for number in range(draw(st.integers(1, most_tasks))):
         modes = tuple(
@@ -54,3 +52,9 @@ def problems(draw: st.DrawFn, most_tasks: int = 8) -> Problem:
     budget = draw(st.none() | st.integers(cheapest, cheapest + 10))
     horizon = draw(st.none() | st.just(longest))
     return Problem(tuple(draw(st.permutations(tasks))), resources, horizon, budget)
+
+
+@pytest.fixture(scope="session")
+def problems() -> st.SearchStrategy[Problem]:
+    """Random small projects that have a schedule."""
+    return _problems()

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from brain.l20.planning.check import ScheduleError, check, violations
 from brain.l20.planning.heuristic import heuristic
 from brain.l20.planning.problem import Mode, Problem, Resource, Schedule, Slot, Task
-from tests.brain.l20.planning.projects import problems
 
 GOOD = Schedule(
     {
@@ -94,20 +93,25 @@ def test_a_milestone_takes_no_resource() -> None:
     assert not violations(problem, Schedule({"work": Slot("work", "m", 0, 4), "stone": Slot("stone", "m", 2, 2)}))
 
 
-@given(problems())
-def test_what_the_heuristic_makes_passes(problem: Problem) -> None:
+@given(st.data())
+def test_what_the_heuristic_makes_passes(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
+    problem = data.draw(problems)
     assert violations(problem, made(problem)) == ()
 
 
-@given(problems(), st.data())
-def test_a_slot_of_another_length_is_refused(problem: Problem, data: st.DataObject) -> None:
+@given(st.data())
+def test_a_slot_of_another_length_is_refused(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
+    problem = data.draw(problems)
     schedule = made(problem)
     slot = schedule.slots[data.draw(st.sampled_from(problem.order))]
     assert "duration" in broken_rules(problem, changed(schedule, slot.task, end=slot.end + 1))
 
 
-@given(problems(), st.data())
-def test_a_task_that_is_moved_before_its_predecessor_is_refused(problem: Problem, data: st.DataObject) -> None:
+@given(st.data())
+def test_a_task_that_is_moved_before_its_predecessor_is_refused(
+    problems: st.SearchStrategy[Problem], data: st.DataObject
+) -> None:
+    problem = data.draw(problems)
     schedule = made(problem)
     late = [task.id for task in problem.tasks if any(schedule.slots[each].end for each in task.after)]
     assume(late)
@@ -115,9 +119,10 @@ def test_a_task_that_is_moved_before_its_predecessor_is_refused(problem: Problem
     assert "precedence" in broken_rules(problem, shifted(schedule, name, -schedule.slots[name].start))
 
 
-@given(problems(), st.data())
-def test_a_resource_is_tested_at_every_moment(problem: Problem, data: st.DataObject) -> None:
+@given(st.data())
+def test_a_resource_is_tested_at_every_moment(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     """Against a count unit by unit: shift one task anywhere, and the checker must say what counting says."""
+    problem = data.draw(problems)
     schedule = made(problem)
     name = data.draw(st.sampled_from(problem.order))
     start = data.draw(st.integers(0, schedule.makespan))
@@ -134,8 +139,9 @@ def test_a_resource_is_tested_at_every_moment(problem: Problem, data: st.DataObj
     assert ("resource" in broken_rules(problem, moved)) == over
 
 
-@given(problems())
-def test_the_cost_is_the_sum_of_the_chosen_modes(problem: Problem) -> None:
+@given(st.data())
+def test_the_cost_is_the_sum_of_the_chosen_modes(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
+    problem = data.draw(problems)
     schedule = made(problem)
     costs = [mode.cost for task in problem.tasks for mode in task.modes if mode.name == schedule.slots[task.id].mode]
     assert schedule.cost(problem) == sum(costs)

@@ -34,7 +34,7 @@ def test_what_is_no_project_is_refused(tasks: tuple[Task, ...], message: str) ->
 
 def test_a_cycle_is_named() -> None:
     tasks = (Task("s", ONE), Task("a", ONE, ("s", "c")), Task("b", ONE, ("a",)), Task("c", ONE, ("b",)))
-    with pytest.raises(ProblemError, match="in a circle: 'a' after|a after c after b after a"):
+    with pytest.raises(ProblemError, match="in a circle: a after c after b after a"):
         Problem(tasks, CREW)
 
 
