@@ -1,6 +1,6 @@
 from itertools import permutations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brain.l20.planning.bounds import (
@@ -51,6 +51,7 @@ def test_nothing_takes_no_time() -> None:
     assert makespan_bound(Problem((), ())) == 0
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_schedule_is_better_than_the_bounds(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)

@@ -3,7 +3,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brain.l20.planning.check import violations
@@ -86,6 +86,7 @@ def test_searching_on_is_never_worse_and_better_somewhere() -> None:
     assert sum(many) < sum(few)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_justified_schedules_are_never_longer(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)
@@ -98,6 +99,7 @@ def test_justified_schedules_are_never_longer(problems: st.SearchStrategy[Proble
             assert violations(replace(problem, horizon=None), after) == ()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_schedule_is_read_back_as_it_was(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)
