@@ -1,88 +1,38 @@
 """The log's database: its one writer at a time, its clock, and lists as one parameter."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager, contextmanager
 
-from sqlalchemy import ColumnElement, Connection, Text, any_, bindparam, cast, func, select, text
+from sqlalchemy import ColumnElement, Connection, Text, any_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from runtime.database import open_engine
 from runtime.decision_log.quick import Reader, as_sqlalchemy, reading
 from runtime.decision_log.schema import metadata
+from runtime.one_writer import OneWriter, moment, system_microseconds
 
-_SCHEMA_LOCK = 7_203_115
-_WRITER_LOCK = 7_203_116  # any constants that nothing else in the database uses
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def system_microseconds() -> int:
-    """Microseconds since 1970 UTC."""
-    return microseconds(datetime.now(UTC))
+_LOCK = 7_203_115  # any constant that nothing else in the database uses, nor the one after it
 
 
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 UTC, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(at_us: int) -> datetime:
-    """The inverse of `microseconds`."""
-    return _EPOCH + timedelta(microseconds=at_us)
-
-
-class Database:
-    """Connections to the log.
-
-    Writers stand in line, so that sequences become visible in their order. On PostgreSQL the line is an advisory lock
-    of the transaction, given back only when its rows can be seen. On SQLite it is the file's lock; threads of one
-    process line up before it, because SQLite lets those who wait poll, and who polls may wait for long.
-
-    Args:
-        database_url: `sqlite:///…` or `postgresql://…`.
-        clock: Microseconds since 1970 UTC.
-    """
+class Database(OneWriter):
+    """Connections to the log; see `OneWriter`."""
 
     def __init__(self, database_url: str, clock: Callable[[], int] = system_microseconds) -> None:
-        self.now = clock
-        self.engine = open_engine(database_url)
-        self.dialect = self.engine.dialect.name
-        self._reader = self.engine.execution_options(reads_only=True)
-        self._line: AbstractContextManager[object] = threading.Lock() if self.dialect == "sqlite" else nullcontext()
-        with self.engine.begin() as connection:
-            self._lock(connection, _SCHEMA_LOCK)
-            metadata.create_all(connection)
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection that waits for no writer."""
-        with self._reader.connect() as connection:
-            yield connection
+        super().__init__(database_url, metadata, _LOCK, clock)
 
     def looking(self) -> AbstractContextManager[Reader]:
-        """The same for queries that every case makes."""
+        """A read that waits for no writer, for queries that every case makes."""
         return reading(self.engine)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that no other writer's overlaps; committed when the block ends well."""
-        with self._line, as_sqlalchemy(self.engine), self.engine.begin() as connection:
-            self._lock(connection, _WRITER_LOCK)
+        """A transaction that no other writer's overlaps; the driver's errors come as SQLAlchemy's."""
+        with as_sqlalchemy(self.engine), super().writing() as connection:
             yield connection
 
-    def close(self) -> None:
-        """Close the connections."""
-        self.engine.dispose()
 
-    def _lock(self, connection: Connection, key: int) -> None:
-        if self.dialect == "postgresql":
-            connection.execute(_ADVISORY_LOCK, {"key": key})
-
-
-_ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+__all__ = ["Database", "among", "as_list", "listed", "moment", "system_microseconds"]
 
 
 def listed(parameter: str, dialect: str) -> TableValuedAlias:
