@@ -65,7 +65,7 @@ def add_hint(built: Model, starts: Sequence[int], modes: Sequence[int]) -> None:
             built.model.add_hint(literal, place == mode)
 
 
-def read(built: Model, solver: cp_model.CpSolver) -> tuple[list[int], list[int]]:
+def read(built: Model, solver: cp_model.CpSolver | cp_model.CpSolverSolutionCallback) -> tuple[list[int], list[int]]:
     """Starts and modes of the solution."""
     starts = [solver.value(variable) for variable in built.starts]
     modes = [

@@ -2,11 +2,14 @@
 
 import math
 import time
+from dataclasses import replace
 
 from ortools.sat.python import cp_model
 
+from brain.l20.planning.bounds import cost_bound
 from brain.l20.planning.compact import Compact, compact
-from brain.l20.planning.cp_model import Model, add_hint, build, read, windows
+from brain.l20.planning.cp_model import add_hint, build, read, windows
+from brain.l20.planning.portfolio import shortest
 from brain.l20.planning.problem import Problem, Schedule
 from brain.l20.planning.serial import by_start, forward
 from brain.l20.planning.solution import Found, Objective
@@ -18,42 +21,24 @@ COST_SHARE = 0.8
 def search(
     problem: Problem, objective: Objective, start: Schedule | None, seconds: float, workers: int, seed: int
 ) -> Found:
-    """The best schedule that ends no later than `start` under the makespan objective, or costs no more under cost."""
+    """The best schedule that is found from `start`, and a bound on the objective."""
     project = compact(problem)
-    if objective == "makespan":
-        return shortest(project, start, seconds, workers, seed)
-    return _cheapest(project, start, seconds, workers, seed)
-
-
-def shortest(
-    project: Compact, start: Schedule | None, seconds: float, workers: int, seed: int, most_cost: int | None = None
-) -> Found:
-    """Least makespan, of schedules that cost at most `most_cost`."""
-    latest_end = start.makespan if start else _latest_end(project)
-    built = build(project, windows(project, latest_end), latest_end)
-    if most_cost is not None:
-        built.model.add(built.cost <= most_cost)
-    built.model.minimize(built.makespan)
-    return _run(project, built, start, seconds, workers, seed)
-
-
-def _cheapest(project: Compact, start: Schedule | None, seconds: float, workers: int, seed: int) -> Found:
-    ends = time.monotonic() + seconds
-    latest_end = _latest_end(project)
-    built = build(project, windows(project, latest_end), latest_end)
+    if objective == "cost":
+        return _cheapest(project, start, seconds, workers, seed)
     if start:
-        built.model.add(built.cost <= start.cost(project.problem))
-    built.model.minimize(built.cost)
-    found = _run(project, built, start, seconds * COST_SHARE, workers, seed)
-    left = ends - time.monotonic()
-    if found.schedule is None or left <= 0:
-        return found
-    cost = found.schedule.cost(project.problem)
-    shorter = shortest(project, found.schedule, left, workers, seed, cost)
-    return Found(shorter.schedule or found.schedule, found.bound)
+        return shortest(project, project.read(start), seconds, workers, seed)
+    return plain(project, None, "makespan", seconds, workers, seed)
 
 
-def _run(project: Compact, built: Model, start: Schedule | None, seconds: float, workers: int, seed: int) -> Found:
+def plain(
+    project: Compact, start: Schedule | None, objective: Objective, seconds: float, workers: int, seed: int
+) -> Found:
+    """The whole model and one objective, as the solver comes."""
+    latest_end = _latest_end(project)
+    if start and objective == "makespan":
+        latest_end = min(latest_end, start.makespan)
+    built = build(project, windows(project, latest_end), latest_end)
+    built.model.minimize(built.makespan if objective == "makespan" else built.cost)
     if start:
         add_hint(built, *project.read(start))
     solver = cp_model.CpSolver()
@@ -67,8 +52,21 @@ def _run(project: Compact, built: Model, start: Schedule | None, seconds: float,
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Found(None, bound)
     starts, modes = read(built, solver)
-    compacted = forward(project, by_start(starts), modes)
-    return Found(project.schedule(compacted, modes), bound)
+    return Found(project.schedule(forward(project, by_start(starts), modes), modes), bound)
+
+
+def _cheapest(project: Compact, start: Schedule | None, seconds: float, workers: int, seed: int) -> Found:
+    """Cost first; then the makespan within a budget of that cost."""
+    ends = time.monotonic() + seconds
+    problem, bound = project.problem, cost_bound(project.problem)
+    if start is None or start.cost(problem) > bound:
+        found = plain(project, start, "cost", seconds * COST_SHARE, workers, seed)
+        start, bound = found.schedule or start, max(bound, found.bound)
+        if start is None:
+            return found
+    capped = compact(replace(problem, budget=start.cost(problem)))
+    left = max(0.01, ends - time.monotonic())
+    return Found(shortest(capped, capped.read(start), left, workers, seed).schedule, bound)
 
 
 def _latest_end(project: Compact) -> int:

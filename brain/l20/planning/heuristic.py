@@ -22,6 +22,8 @@ Score = tuple[int, int, int]
 POPULATION = 40
 NOISE = 0.3
 """Random part of a priority, as a share of the range of the rule."""
+PATIENCE = 200, 20
+"""Schedules without a better one after which the search ends: so many, and so many more a task."""
 MUTATION = 0.05
 """Probability that two neighbours of a list change places."""
 
@@ -58,10 +60,12 @@ def heuristic(
     ends = time.monotonic() + seconds
     project = compact(problem)
     best: Member | None = None
+    last = 0
     for count, member in enumerate(_members(project, objective, Random(seed)), start=1):  # noqa: S311 - no secret
         if best is None or member.score < best.score:
-            best = member
-        if time.monotonic() >= ends or count == samples or _is_best(project, objective, best):
+            best, last = member, count
+        tired = count - last > PATIENCE[0] + PATIENCE[1] * len(project)
+        if tired or time.monotonic() >= ends or count == samples or _is_best(project, objective, best):
             break
     return project.schedule(best.starts, best.modes) if best and not best.score[0] else None
 

@@ -16,7 +16,7 @@ from brain.l20.planning.solution import Found, Objective, Solution, Status
 Backend = Literal["cp_sat", "pyjobshop"]
 
 HEURISTIC_SECONDS = 0.15
-HEURISTIC_SHARE = 0.05
+HEURISTIC_SHARE = 0.1
 """Of the time, for the heuristic to find where the solver begins."""
 
 
