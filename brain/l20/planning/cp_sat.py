@@ -31,14 +31,15 @@ def search(
 
 
 def plain(
-    project: Compact, start: Schedule | None, objective: Objective, seconds: float, workers: int, seed: int
+    project: Compact, start: Schedule | None, objective: Objective | None, seconds: float, workers: int, seed: int
 ) -> Found:
-    """The whole model and one objective, as the solver comes."""
+    """The whole model and one objective, as the solver comes; without objective any schedule ends the search."""
     latest_end = _latest_end(project)
     if start and objective == "makespan":
         latest_end = min(latest_end, start.makespan)
     built = build(project, windows(project, latest_end), latest_end)
-    built.model.minimize(built.makespan if objective == "makespan" else built.cost)
+    if objective:
+        built.model.minimize(built.makespan if objective == "makespan" else built.cost)
     if start:
         add_hint(built, *project.read(start))
     solver = cp_model.CpSolver()
@@ -48,7 +49,7 @@ def plain(
     status = solver.solve(built.model)
     if status == cp_model.INFEASIBLE:
         return Found(None, 0, infeasible=True)
-    bound = max(0, math.ceil(solver.best_objective_bound - 1e-6))
+    bound = max(0, math.ceil(solver.best_objective_bound - 1e-6)) if objective else 0
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Found(None, bound)
     starts, modes = read(built, solver)
