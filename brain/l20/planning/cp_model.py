@@ -22,7 +22,7 @@ class Model:
     starts: list[cp_model.IntVar]
     presences: list[list[cp_model.IntVar] | None]
     makespan: cp_model.IntVar
-    cost: cp_model.LinearExprT
+    cost: cp_model.LinearExpr
 
 
 def windows(project: Compact, latest_end: int) -> list[Window]:
@@ -41,16 +41,17 @@ def build(project: Compact, allowed: Sequence[Window], latest_end: int) -> Model
     starts = [model.new_int_var(low, high, "") for low, high in allowed]
     presences = [_presences(model, len(choices)) for choices in project.choices]
     makespan = model.new_int_var(min(project.bound, latest_end), latest_end, "makespan")
-    cost: cp_model.LinearExprT = 0
+    costs: list[cp_model.LinearExpr] = []
     for task, choices in enumerate(project.choices):
         literals = presences[task]
         end = starts[task] + _weighed(literals, [choice.duration for choice in choices])
-        cost = cost + _weighed(literals, [choice.cost for choice in choices])
+        costs.append(_weighed(literals, [choice.cost for choice in choices]))
         for successor in project.after[task]:
             model.add(starts[successor] >= end)
         if not project.after[task]:
             model.add(makespan >= end)
     _add_resources(project, model, starts, presences)
+    cost = _sum(costs)
     if project.problem.budget is not None and project.several:
         model.add(cost <= project.problem.budget)
     return Model(model, starts, presences, makespan, cost)
@@ -83,8 +84,14 @@ def _presences(model: cp_model.CpModel, count: int) -> list[cp_model.IntVar] | N
     return literals
 
 
-def _weighed(literals: list[cp_model.IntVar] | None, weights: list[int]) -> cp_model.LinearExprT:
-    return cp_model.LinearExpr.weighted_sum(literals, weights) if literals else weights[0]
+def _weighed(literals: list[cp_model.IntVar] | None, weights: list[int]) -> cp_model.LinearExpr:
+    if literals is None:
+        return cp_model.LinearExpr.constant(weights[0])
+    return _sum([literal * weight for literal, weight in zip(literals, weights, strict=True)])
+
+
+def _sum(terms: list[cp_model.LinearExpr]) -> cp_model.LinearExpr:
+    return sum(terms, start=cp_model.LinearExpr.constant(0))
 
 
 def _add_resources(

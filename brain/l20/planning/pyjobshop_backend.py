@@ -2,10 +2,10 @@
 
 import math
 
-from pyjobshop import Model
-from pyjobshop.ProblemData import Consumable, Renewable
+from pyjobshop import Model  # type: ignore[import-untyped]
+from pyjobshop.ProblemData import Consumable, Renewable  # type: ignore[import-untyped]
 from pyjobshop.ProblemData import Task as ModelTask
-from pyjobshop.Solution import ScheduledTask
+from pyjobshop.Solution import ScheduledTask  # type: ignore[import-untyped]
 from pyjobshop.Solution import Solution as ModelSolution
 
 from brain.l20.planning.compact import Compact, compact
