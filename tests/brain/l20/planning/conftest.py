@@ -1,5 +1,8 @@
 """Small projects: one by hand whose optimum is known, and random ones with modes, budget and resources."""
 
+from collections.abc import Callable
+from random import Random
+
 import pytest
 from hypothesis import strategies as st
 
@@ -58,3 +61,20 @@ def _problems(draw: st.DrawFn, most_tasks: int = 8) -> Problem:
 def problems() -> st.SearchStrategy[Problem]:
     """Random small projects that have a schedule."""
     return _problems()
+
+
+@pytest.fixture(scope="session")
+def large() -> Callable[[int, int], Problem]:
+    """Random projects of so many tasks, by seed."""
+    return _large
+
+
+def _large(tasks: int, seed: int) -> Problem:
+    random = Random(seed)
+    resources = tuple(Resource(f"r{number}", 12) for number in range(4))
+    made = []
+    for number in range(tasks):
+        demands = {each.name: random.randint(0, 6) for each in resources}
+        after = {f"t{random.randrange(max(0, number - 15), number)}" for _ in range(2)} if number else set()
+        made.append(Task(f"t{number}", (Mode("m", random.randint(1, 10), demands),), tuple(sorted(after))))
+    return Problem(tuple(made), resources)

@@ -1,6 +1,6 @@
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -10,20 +10,11 @@ from brain.l20.planning.check import violations
 from brain.l20.planning.compact import compact
 from brain.l20.planning.heuristic import heuristic
 from brain.l20.planning.modes import first_modes
-from brain.l20.planning.problem import Mode, Problem, Resource, Task
+from brain.l20.planning.problem import Problem
 from brain.l20.planning.rules import ordered, priorities
 from brain.l20.planning.serial import by_start, forward, justify
 
-
-def large(tasks: int, seed: int) -> Problem:
-    random = Random(seed)
-    resources = tuple(Resource(f"r{number}", 12) for number in range(4))
-    made = []
-    for number in range(tasks):
-        demands = {each.name: random.randint(0, 6) for each in resources}
-        after = {f"t{random.randrange(max(0, number - 15), number)}" for _ in range(2)} if number else set()
-        made.append(Task(f"t{number}", (Mode("m", random.randint(1, 10), demands),), tuple(sorted(after))))
-    return Problem(tuple(made), resources)
+MakeProblem = Callable[[int, int], Problem]
 
 
 def test_the_best_order_of_the_house_is_found(house: Problem) -> None:
@@ -53,7 +44,7 @@ def test_where_limits_cannot_be_kept_there_is_no_schedule(trade: Problem, limits
     assert heuristic(replace(trade, **limits), samples=50) is None  # type: ignore[arg-type]
 
 
-def test_120_tasks_have_a_schedule_within_200_ms() -> None:
+def test_120_tasks_have_a_schedule_within_200_ms(large: MakeProblem) -> None:
     problem = large(120, 1)
     began = time.process_time()
     schedule = heuristic(problem, seconds=0.0)
@@ -62,19 +53,19 @@ def test_120_tasks_have_a_schedule_within_200_ms() -> None:
     assert violations(problem, schedule) == ()
 
 
-def test_the_search_ends_at_its_deadline() -> None:
+def test_the_search_ends_at_its_deadline(large: MakeProblem) -> None:
     began = time.monotonic()
     heuristic(large(120, 2), seconds=0.3)
     assert 0.3 <= time.monotonic() - began < 1.0
 
 
-def test_a_seed_gives_the_same_schedule_again() -> None:
+def test_a_seed_gives_the_same_schedule_again(large: MakeProblem) -> None:
     problem = large(40, 3)
     first = heuristic(problem, seconds=60, seed=5, samples=80)
     assert first == heuristic(problem, seconds=60, seed=5, samples=80)
 
 
-def test_searching_on_is_never_worse_and_better_somewhere() -> None:
+def test_searching_on_is_never_worse_and_better_somewhere(large: MakeProblem) -> None:
     few, many = [], []
     for seed in range(4):
         problem = large(60, seed)
