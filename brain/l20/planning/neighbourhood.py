@@ -22,7 +22,8 @@ FIRST_SIZE = 16.0
 SMALLEST_SIZE = 4.0
 GROWTH = 1.15
 """Of the number of free tasks, after a proof that a stretch cannot be shorter; its inverse after one that took long."""
-SECONDS_EACH = 0.3
+SHARE_EACH, LEAST_EACH, MOST_EACH = 0.07, 0.1, 2.0
+"""Time for one stretch: a share of all time, within limits in seconds."""
 
 
 def improve(
@@ -47,13 +48,14 @@ def improve(
         The shortest schedule, and whether it is proven that none is shorter.
     """
     random = Random(seed)  # noqa: S311 - no secret
+    each = min(max(LEAST_EACH, SHARE_EACH * (ends - time.monotonic())), MOST_EACH)
     while (best := share(state)) and (left := ends - time.monotonic()) > 0:
         state = best
         value = makespan(project, state)
         free = _near_a_moment(project, state, random, round(size))
         if value <= project.bound:
             return state, True
-        shorter, status = _shorten(project, state, value - 1, free, min(left, SECONDS_EACH), random.randrange(2**30))
+        shorter, status = _shorten(project, state, value - 1, free, min(left, each), random.randrange(2**30))
         if shorter:
             state = shorter
         elif status != cp_model.INFEASIBLE:

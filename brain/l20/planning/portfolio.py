@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from ortools.sat.python import cp_model
 
@@ -17,8 +18,10 @@ from brain.l20.planning.neighbourhood import State, improve, makespan
 from brain.l20.planning.serial import by_start, forward, justify
 from brain.l20.planning.solution import Found
 
-SLICES = (0.25, 0.35, 0.4)
-"""Shares of the time between two buildings of the whole model."""
+FIRST_SHARE = 0.3
+"""Of the time, for the whole model of a large project; then it is built anew or given up."""
+LARGE_TASKS, HOPELESS_GAP = 50, 0.02
+"""A proof is not near where more tasks than these have a larger gap then; both workers search stretches."""
 ALONE_SHARE = 0.4
 """Of the time, for the whole model, where one worker does both in turn."""
 
@@ -73,10 +76,11 @@ def shortest(project: Compact, state: State, seconds: float, workers: int, seed:
         _whole(project, best, [began + ALONE_SHARE * seconds], 1, seed)
         _stretches(project, best, seed)
     else:
-        beside = threading.Thread(target=_stretches, args=(project, best, seed), daemon=True)
-        beside.start()
-        _whole(project, best, [began + sum(SLICES[: each + 1]) * seconds for each in range(3)], workers - 1, seed)
-        beside.join()
+        shares = (FIRST_SHARE, 1.0) if len(project) > LARGE_TASKS else (1.0,)
+        with ThreadPoolExecutor(1, "stretches") as pool:
+            beside = pool.submit(_stretches, project, best, seed)
+            _whole(project, best, [began + share * seconds for share in shares], workers - 1, seed)
+            beside.result()
     return Found(project.schedule(*best.state), best.bound)
 
 
@@ -92,6 +96,9 @@ def _stretches(project: Compact, best: Best, seed: int) -> None:
 
 def _whole(project: Compact, best: Best, until: list[float], workers: int, seed: int) -> None:
     for turn, moment in enumerate(until):
+        if turn and _is_hopeless(project, best):
+            _stretches(project, best, seed + turn)
+            return
         seconds = moment - time.monotonic()
         if best.over or seconds <= 0:
             continue
@@ -108,6 +115,10 @@ def _whole(project: Compact, best: Best, until: list[float], workers: int, seed:
             best.prove(max(0, math.ceil(solver.best_objective_bound - 1e-6)))
             if status == cp_model.OPTIMAL:
                 best.share(_justified(project, read(built, solver)))
+
+
+def _is_hopeless(project: Compact, best: Best) -> bool:
+    return len(project) > LARGE_TASKS and best.value - best.bound > HOPELESS_GAP * best.value
 
 
 def _tune(solver: cp_model.CpSolver, seconds: float, workers: int, seed: int, reason_longer: bool) -> None:
