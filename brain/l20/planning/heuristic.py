@@ -5,7 +5,7 @@ at two points (Hartmann 1998), serial generation, double justification. Modes tr
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -18,6 +18,8 @@ from brain.l20.planning.serial import by_start, forward, justify
 
 Objective = Literal["makespan", "cost"]
 Score = tuple[int, int, int]
+State = tuple[list[int], list[int]]
+"""Starts and modes by task."""
 
 POPULATION = 40
 NOISE = 0.3
@@ -61,13 +63,48 @@ def heuristic(
     project = compact(problem)
     best: Member | None = None
     last = 0
-    for count, member in enumerate(_members(project, objective, Random(seed)), start=1):  # noqa: S311 - no secret
+    for count, member in enumerate(_members(project, objective, Random(seed), []), start=1):  # noqa: S311 - no secret
         if best is None or member.score < best.score:
             best, last = member, count
-        tired = count - last > PATIENCE[0] + PATIENCE[1] * len(project)
-        if tired or time.monotonic() >= ends or count == samples or _is_best(project, objective, best):
+        if (
+            _is_tired(project, count - last)
+            or time.monotonic() >= ends
+            or count == samples
+            or _is_best(project, objective, best)
+        ):
             break
     return project.schedule(best.starts, best.modes) if best and not best.score[0] else None
+
+
+def evolve(project: Compact, seed: int, share: Callable[[State], State | None]) -> None:
+    """Go on for the makespan, population after population, until told to stop.
+
+    Args:
+        project: The project.
+        seed: Of the random draws.
+        share: Is given each schedule and answers the shortest of all, which joins the population; None: stop.
+    """
+    random = Random(seed)  # noqa: S311 - no secret
+    best: State | None = None
+    while True:
+        population: list[Member] = []
+        last = 0
+        for count, member in enumerate(_members(project, "makespan", random, population), start=1):
+            shared = share((member.starts, member.modes))
+            if shared is None:
+                return
+            if shared is not best:
+                best, last = shared, count
+            if count == POPULATION or last == count:
+                _replace_worst(population, _scored(project, "makespan", by_start(best[0]), best[1], best[0]))
+            if _is_tired(project, count - last):
+                break
+        if not population:
+            return
+
+
+def _is_tired(project: Compact, schedules: int) -> bool:
+    return schedules > PATIENCE[0] + PATIENCE[1] * len(project)
 
 
 def _is_best(project: Compact, objective: Objective, member: Member) -> bool:
@@ -75,9 +112,11 @@ def _is_best(project: Compact, objective: Objective, member: Member) -> bool:
     return objective == "makespan" and not late and first <= project.bound
 
 
-def _members(project: Compact, objective: Objective, random: Random) -> Iterator[Member]:
-    """One schedule after another, without end; none where the cheapest modes cost more than the budget."""
-    population: list[Member] = []
+def _members(project: Compact, objective: Objective, random: Random, population: list[Member]) -> Iterator[Member]:
+    """One schedule after another, without end, through an empty population that whoever asks may look into.
+
+    None where the cheapest modes cost more than the budget.
+    """
     for member in _first_members(project, objective, random):
         population.append(member)
         yield member
@@ -107,12 +146,16 @@ def _first_members(project: Compact, objective: Objective, random: Random) -> It
 def _member(project: Compact, objective: Objective, order: list[int], modes: list[int], random: Random) -> Member:
     repair(project, modes, random)
     starts = justify(project, forward(project, order, modes), modes)
+    return _scored(project, objective, by_start(starts), modes, starts)
+
+
+def _scored(project: Compact, objective: Objective, order: list[int], modes: list[int], starts: list[int]) -> Member:
     durations = project.durations(modes)
     makespan = max((start + duration for start, duration in zip(starts, durations, strict=True)), default=0)
     horizon, cost = project.problem.horizon, project.cost(modes)
     late = 0 if horizon is None else max(0, makespan - horizon)
     score = (late, makespan, cost) if objective == "makespan" else (late, cost, makespan)
-    return Member(score, by_start(starts), modes, starts)
+    return Member(score, order, modes, starts)
 
 
 def _parent(population: list[Member], random: Random) -> Member:

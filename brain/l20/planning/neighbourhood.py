@@ -13,10 +13,8 @@ from ortools.sat.python import cp_model
 
 from brain.l20.planning.compact import Compact
 from brain.l20.planning.cp_model import add_hint, build, read, windows
+from brain.l20.planning.heuristic import State
 from brain.l20.planning.serial import by_start, forward, justify
-
-State = tuple[list[int], list[int]]
-"""Starts and modes."""
 
 FIRST_SIZE = 16.0
 SMALLEST_SIZE = 4.0

@@ -14,14 +14,15 @@ from ortools.sat.python import cp_model
 
 from brain.l20.planning.compact import Compact
 from brain.l20.planning.cp_model import Model, add_hint, build, read, windows
-from brain.l20.planning.neighbourhood import State, improve, makespan
+from brain.l20.planning.heuristic import State, evolve
+from brain.l20.planning.neighbourhood import improve, makespan
 from brain.l20.planning.serial import by_start, forward, justify
 from brain.l20.planning.solution import Found
 
 FIRST_SHARE = 0.3
 """Of the time, for the whole model of a large project; then it is built anew or given up."""
 LARGE_TASKS, HOPELESS_GAP = 50, 0.02
-"""A proof is not near where more tasks than these have a larger gap then; both workers search stretches."""
+"""A proof is not near where more tasks than these have a larger gap then; the heuristic goes on instead."""
 ALONE_SHARE = 0.4
 """Of the time, for the whole model, where one worker does both in turn."""
 
@@ -97,7 +98,7 @@ def _stretches(project: Compact, best: Best, seed: int) -> None:
 def _whole(project: Compact, best: Best, until: list[float], workers: int, seed: int) -> None:
     for turn, moment in enumerate(until):
         if turn and _is_hopeless(project, best):
-            _stretches(project, best, seed + turn)
+            evolve(project, seed + turn, best.share)
             return
         seconds = moment - time.monotonic()
         if best.over or seconds <= 0:

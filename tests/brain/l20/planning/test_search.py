@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from brain.l20.planning.check import violations
 from brain.l20.planning.compact import Compact, compact
+from brain.l20.planning.heuristic import State, evolve, heuristic
 from brain.l20.planning.modes import first_modes
-from brain.l20.planning.neighbourhood import State, improve, makespan
+from brain.l20.planning.neighbourhood import improve, makespan
 from brain.l20.planning.portfolio import shortest
 from brain.l20.planning.problem import Problem, Resource
 from brain.l20.planning.rules import ordered
@@ -56,6 +57,25 @@ def test_the_search_on_stretches_stops_when_told(large: MakeProblem) -> None:
 
     improve(project, worst(project), time.monotonic() + 60, seed=0, share=share)
     assert len(asked) == 3
+
+
+def test_the_heuristic_goes_on_from_what_others_find(large: MakeProblem) -> None:
+    """Somebody hands it a good schedule; it must come up with one that is at least as good, and stop when told."""
+    project = compact(large(40, 6))
+    good = heuristic(project.problem, seconds=60, seed=1, samples=600)
+    assert good
+    given = project.read(good)
+    offered: list[State] = []
+
+    def share(state: State) -> State | None:
+        assert violations(project.problem, project.schedule(*state)) == ()
+        offered.append(state)
+        return given if len(offered) < 400 else None
+
+    evolve(project, 0, share)
+    assert len(offered) == 400
+    late = [makespan(project, state) for state in offered[-100:]]
+    assert min(late) <= makespan(project, given)
 
 
 @settings(deadline=None, max_examples=25)
