@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from brain.l20.planning.bounds import makespan_bound
 from brain.l20.planning.problem import Mode, Problem, Schedule, Slot
 
+State = tuple[list[int], list[int]]
+"""Starts and modes by task: a schedule by numbers."""
+
 
 @dataclass(frozen=True)
 class Choice:

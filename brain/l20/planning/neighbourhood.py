@@ -11,9 +11,8 @@ from random import Random
 
 from ortools.sat.python import cp_model
 
-from brain.l20.planning.compact import Compact
+from brain.l20.planning.compact import Compact, State
 from brain.l20.planning.cp_model import add_hint, build, read, windows
-from brain.l20.planning.heuristic import State
 from brain.l20.planning.serial import by_start, forward, justify
 
 FIRST_SIZE = 16.0

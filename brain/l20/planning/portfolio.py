@@ -12,14 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ortools.sat.python import cp_model
 
-from brain.l20.planning.compact import Compact
+from brain.l20.planning.compact import Compact, State
 from brain.l20.planning.cp_model import Model, add_hint, build, read, windows
-from brain.l20.planning.heuristic import State, evolve
+from brain.l20.planning.heuristic import evolve
 from brain.l20.planning.neighbourhood import improve, makespan
 from brain.l20.planning.serial import by_start, forward, justify
 from brain.l20.planning.solution import Found
 
-FIRST_SHARE = 0.3
+FIRST_SHARE = 0.25
 """Of the time, for the whole model of a large project; then it is built anew or given up."""
 LARGE_TASKS, HOPELESS_GAP = 50, 0.02
 """A proof is not near where more tasks than these have a larger gap then; the heuristic goes on instead."""

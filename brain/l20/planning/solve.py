@@ -66,8 +66,9 @@ def solve(
     start = heuristic(problem, objective, share, seed)
     if seconds == 0 or (objective == "makespan" and start and start.makespan == bound):
         return answer(start, bound, "heuristic")
+    search = _backend(backend)
     left = max(0.01, seconds - (time.monotonic() - began))
-    found = _backend(backend)(problem, objective, start, left, workers, seed)
+    found = search(problem, objective, start, left, workers, seed)
     best = _better(problem, objective, start, found.schedule)
     return answer(best, max(bound, found.bound), backend, found.infeasible and best is None)
 

@@ -77,6 +77,26 @@ def test_searching_on_is_never_worse_and_better_somewhere(large: MakeProblem) ->
     assert sum(many) < sum(few)
 
 
+def test_cheaper_modes_are_sought_up_to_the_horizon(large: MakeProblem) -> None:
+    """Each task may take twice its time for a tenth of the cost; with twice the makespan nearly all can."""
+    base = large(30, 5)
+    fast = [replace(task.modes[0], name="fast", cost=100) for task in base.tasks]
+    modes = [(mode, replace(mode, name="slow", duration=2 * mode.duration, cost=10)) for mode in fast]
+    tasks = tuple(replace(task, modes=two) for task, two in zip(base.tasks, modes, strict=True))
+    free = replace(base, tasks=tasks)
+    quickest = heuristic(free, samples=100)
+    assert quickest is not None
+    costs = []
+    for horizon in (quickest.makespan, quickest.makespan * 3 // 2, quickest.makespan * 2 + 2):
+        problem = replace(free, horizon=horizon)
+        schedule = heuristic(problem, "cost", seconds=60, samples=100)
+        assert schedule is not None
+        assert violations(problem, schedule) == ()
+        costs.append(schedule.cost(problem))
+    assert costs[0] > costs[1] > costs[2]
+    assert costs[2] <= 30 * 10 + 3 * 90
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_justified_schedules_are_never_longer(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brain.l20.planning.check import violations
-from brain.l20.planning.compact import Compact, compact
-from brain.l20.planning.heuristic import State, evolve, heuristic
+from brain.l20.planning.compact import Compact, State, compact
+from brain.l20.planning.heuristic import evolve, heuristic
 from brain.l20.planning.modes import first_modes
 from brain.l20.planning.neighbourhood import improve, makespan
 from brain.l20.planning.portfolio import shortest
