@@ -5,6 +5,7 @@ others the same time and the same number of workers, one after the other on each
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,9 +82,12 @@ def main() -> None:
         return
     for name in arguments.sets.split(","):
         names = INSTANCES[name][: arguments.limit]
-        methods = arguments.methods.split(",")
-        runs = {method: [METHODS[method](load(each), arguments.seconds, arguments.workers) for each in names]
-                for method in methods}  # fmt: skip
+        runs: dict[str, list[Run]] = {method: [] for method in arguments.methods.split(",")}
+        for each in names:
+            problem = load(each)
+            for method, results in runs.items():
+                results.append(METHODS[method](problem, arguments.seconds, arguments.workers))
+                print(each, method, results[-1], file=sys.stderr, flush=True)
         print(f"\n## {name}: {len(names)} projects, {arguments.seconds:g} s, {arguments.workers} workers\n")
         print(table(names, runs), flush=True)
 
