@@ -49,9 +49,9 @@ def improve(
     while (best := share(state)) and (left := ends - time.monotonic()) > 0:
         state = best
         value = makespan(project, state)
-        free = _near_a_moment(project, state, random, round(size))
         if value <= project.bound:
             return state, True
+        free = _near_a_moment(project, state, random, round(size))
         shorter, status = _shorten(project, state, value - 1, free, min(left, each), random.randrange(2**30))
         if shorter:
             state = shorter
