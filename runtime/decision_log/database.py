@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Text, any_, bindparam, cast, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -13,25 +12,10 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from runtime.database import open_engine
 from runtime.decision_log.quick import Reader, as_sqlalchemy, reading
 from runtime.decision_log.schema import metadata
+from runtime.moments import system_microseconds
 
 _SCHEMA_LOCK = 7_203_115
 _WRITER_LOCK = 7_203_116  # any constants that nothing else in the database uses
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def system_microseconds() -> int:
-    """Microseconds since 1970 UTC."""
-    return microseconds(datetime.now(UTC))
-
-
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 UTC, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(at_us: int) -> datetime:
-    """The inverse of `microseconds`."""
-    return _EPOCH + timedelta(microseconds=at_us)
 
 
 class Database:
