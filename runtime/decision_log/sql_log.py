@@ -11,7 +11,7 @@ from runtime.decision_log.database import Database, as_list
 from runtime.decision_log.group_commit import GroupCommit
 from runtime.decision_log.known import KEY_LIFETIME_US, events_by_key
 from runtime.decision_log.look import look, recent
-from runtime.decision_log.port import (
+from runtime.decision_log.records import (
     CursorState,
     EntityKey,
     LabelledEvent,
