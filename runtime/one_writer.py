@@ -3,28 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, MetaData, text
 
 from runtime.database import open_engine
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def system_microseconds() -> int:
-    """Microseconds since 1970 UTC."""
-    return microseconds(datetime.now(UTC))
-
-
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 UTC, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(at_us: int) -> datetime:
-    """The inverse of `microseconds`."""
-    return _EPOCH + timedelta(microseconds=at_us)
+from runtime.moments import system_microseconds
 
 
 class OneWriter:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from brain.errors import invalid, shown
 from runtime.decision_log import EntityKey
+from runtime.moments import microseconds
 from runtime.problems import FieldError, Problem, json_pointer
 
 Kind = Literal["card", "network", "crypto"]
@@ -170,12 +171,6 @@ def request_digest(purpose: str, document: Mapping[str, object]) -> str:
     kept = {name: value for name, value in document.items() if name not in _NOT_IN_DIGEST}
     text = json.dumps([purpose, kept], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 UTC, exactly."""
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _validated(document: Mapping[str, object]) -> CardRequest | RecordRequest:

@@ -1,17 +1,16 @@
 """Labels: what became known about a case."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brain.fraud.cases import FURTHEST_AHEAD, KINDS, Moment, TransactionId, microseconds, request_digest
+from brain.fraud.cases import FURTHEST_AHEAD, KINDS, Moment, TransactionId, request_digest
 from brain.fraud.lookup import label_id
 from runtime.decision_log import DecisionLog, DuplicateEventError, KeyReusedError, LoggedEvent, NewEvent
+from runtime.moments import microseconds, moment
 from runtime.problems import FieldError, Problem
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FeedbackRequest(BaseModel):
@@ -52,7 +51,7 @@ def record_label(
     case = log.find_event(stream, request.transaction_id)
     if case is None or case.kind != "transaction":
         raise _unknown(log, stream, request.transaction_id)
-    happened_at = _EPOCH + timedelta(microseconds=case.occurred_at_us)
+    happened_at = moment(case.occurred_at_us)
     # A caller's clock may run ahead of ours: a case that lies minutes ahead can be labelled at once all the same.
     known_at = request.known_at or max(now.astimezone(UTC), happened_at)
     _check_time(known_at, happened_at, now)

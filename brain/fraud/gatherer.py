@@ -1,30 +1,28 @@
 """Scores cases of many requests together: while calls are on their way, those that come go with the next.
 
 An HTTP call costs the gateway more than a row costs the predictor, and a pool of many connections costs more with each
-of them. Nothing waits on a timer: a case that comes alone is asked for alone and at once.
+of them.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from brain.clients.errors import UpstreamError, UpstreamRefusedError, UpstreamTimeoutError
 from brain.deadline import Deadline
 from brain.fraud.cases import Kind
 from brain.fraud.predictor import Answered, FraudPredictor
+from brain.fraud.together import Together
 
 CALLS = 4
 """On their way to one model at a time."""
 
-MOST_TOGETHER = 64
-
 
 @dataclass(frozen=True)
-class _Waiting:
+class _Asked:
     record: Mapping[str, object]
     deadline: Deadline
-    done: "asyncio.Future[Answered]"
 
 
 class Gatherer:
@@ -32,8 +30,7 @@ class Gatherer:
 
     def __init__(self, predictor: FraudPredictor) -> None:
         self._predictor = predictor
-        self._queues: dict[Kind, deque[_Waiting]] = {}
-        self._calls: dict[Kind, set[asyncio.Task[None]]] = {}
+        self._lines: dict[Kind, Together[_Asked, Answered]] = {}
 
     async def score(self, kind: Kind, record: Mapping[str, object], deadline: Deadline) -> Answered:
         """Score one record; the answer has one row.
@@ -41,49 +38,26 @@ class Gatherer:
         Raises:
             UpstreamError: As `FraudPredictor.score`, and UpstreamTimeoutError past this case's own deadline.
         """
-        waiting = _Waiting(record, deadline, asyncio.get_running_loop().create_future())
-        self._queues.setdefault(kind, deque()).append(waiting)
-        calls = self._calls.setdefault(kind, set())
-        if len(calls) < CALLS:
-            task = asyncio.create_task(self._drain(kind))
-            calls.add(task)
-            task.add_done_callback(calls.discard)
+        if kind not in self._lines:
+            self._lines[kind] = Together(partial(self._call, kind), at_a_time=CALLS)
         try:
             async with asyncio.timeout(deadline.remaining_seconds):
-                return await waiting.done
+                return await self._lines[kind].ask(_Asked(record, deadline))
         except TimeoutError as error:
             raise UpstreamTimeoutError(self._predictor.client.upstream.name) from error
 
-    async def _drain(self, kind: Kind) -> None:
-        queue = self._queues[kind]
-        while queue:
-            group = [queue.popleft() for _ in range(min(MOST_TOGETHER, len(queue)))]
-            group = [one for one in group if not one.done.done()]
-            if group:
-                await self._ask(kind, group)
+    def _call(self, kind: Kind, asked: Sequence[_Asked]) -> "asyncio.Task[Sequence[Answered | Exception]]":
+        return asyncio.create_task(self._score(kind, asked))
 
-    async def _ask(self, kind: Kind, group: list[_Waiting]) -> None:
-        latest = max((one.deadline for one in group), key=lambda deadline: deadline.at)
+    async def _score(self, kind: Kind, asked: Sequence[_Asked]) -> Sequence[Answered | Exception]:
+        latest = max((one.deadline for one in asked), key=lambda deadline: deadline.at)
         try:
-            answered = await self._predictor.score(kind, [one.record for one in group], latest)
+            answered = await self._predictor.score(kind, [one.record for one in asked], latest)
         except UpstreamRefusedError as error:
-            if len(group) == 1:
-                _fail(group, error)
-                return
-            for one in group:  # one record was refused, and its neighbours must not be
-                await self._ask(kind, [one])
+            if len(asked) == 1:
+                return [error]
+            # One record was refused, and its neighbours must not be.
+            return [outcome for one in asked for outcome in await self._score(kind, [one])]
         except UpstreamError as error:
-            _fail(group, error)
-        except Exception as error:
-            _fail(group, error)
-            raise
-        else:
-            for one, row in zip(group, answered.rows, strict=True):
-                if not one.done.done():
-                    one.done.set_result(replace(answered, rows=[row]))
-
-
-def _fail(group: list[_Waiting], error: Exception) -> None:
-    for one in group:
-        if not one.done.done():
-            one.done.set_exception(error)
+            return [error] * len(asked)
+        return [replace(answered, rows=[row]) for row in answered.rows]

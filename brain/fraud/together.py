@@ -15,25 +15,28 @@ _A = TypeVar("_A")
 
 
 class Together(Generic[_Q, _A]):
-    """A line of questions, for one event loop; one call at a time.
+    """A line of questions, for one event loop.
 
     Args:
         start: Starts a call; its outcomes are as many as its questions, in their order, and an exception among them is
             the outcome of its question alone.
+        at_a_time: Calls under way at once.
     """
 
-    def __init__(self, start: "Callable[[Sequence[_Q]], asyncio.Future[Sequence[_A | Exception]]]") -> None:
+    def __init__(
+        self, start: "Callable[[Sequence[_Q]], asyncio.Future[Sequence[_A | Exception]]]", *, at_a_time: int = 1
+    ) -> None:
         self._start = start
         self._line: deque[tuple[_Q, asyncio.Future[_A]]] = deque()
-        self._busy = False
+        self._free = at_a_time
 
     def ask(self, question: _Q) -> "asyncio.Future[_A]":
         """Ask with the next call; a future that is cancelled before then is not asked, and a later one lets it end."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_A] = loop.create_future()
         self._line.append((question, answer))
-        if not self._busy:
-            self._busy = True
+        if self._free:
+            self._free -= 1
             loop.call_soon(self._send)  # with those that are asked in the same turn of the loop
         return answer
 
@@ -43,7 +46,7 @@ class Together(Generic[_Q, _A]):
             group = [(question, answer) for question, answer in taken if not answer.done()]
             if group and self._begin([question for question, _ in group], [answer for _, answer in group]):
                 return
-        self._busy = False
+        self._free += 1
 
     def _begin(self, questions: Sequence[_Q], answers: "Sequence[asyncio.Future[_A]]") -> bool:
         try:

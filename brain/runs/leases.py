@@ -16,7 +16,8 @@ from brain.runs.history import note
 from brain.runs.port import TERMINAL, Claimed, Progress, Run, RunState, Task, TaskChange
 from brain.runs.rows import AnyRow, progress_text, text
 from brain.runs.schema import runs, tasks
-from runtime.one_writer import OneWriter, microseconds, moment
+from runtime.moments import microseconds, moment
+from runtime.one_writer import OneWriter
 
 _ENDED_TASKS = ("succeeded", "failed", "skipped", "cancelled", "outcome_unknown")
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from sqlalchemy import Row
 
 from brain.runs.port import PRIORITIES, NewRun, NewTask, Progress, Run, RunEvent, RunState, Task, TaskState
-from runtime.one_writer import microseconds, moment
+from runtime.moments import microseconds, moment
 
 AnyRow = Row[Any]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from components.fraud.costs import DECISIONS
 from feature_repo.fraud import CARD_FEATURE_NAMES
+from runtime.moments import microseconds
 
 if TYPE_CHECKING:
     from runtime.decision_log import DecisionLog, LabelledEvent
@@ -21,7 +22,6 @@ DEFAULT_DAYS = 28
 DAY_SECONDS = 86_400
 _FIELDS = ("customer_id", "terminal_id", "amount_minor", "currency", "occurred_at")
 _PAGE = 1_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BacktestError(ValueError):
@@ -85,7 +85,7 @@ def cases_from_log(log: "DecisionLog", since: datetime | None) -> Cases:
     Raises:
         BacktestError: No decision has a label, or none was made with this code's features.
     """
-    first_us = 0 if since is None else (since - _EPOCH) // timedelta(microseconds=1)
+    first_us = 0 if since is None else microseconds(since)
     kept = [
         row for page in _pages(log) for row in page if row.label is not None and row.event.occurred_at_us >= first_us
     ]

@@ -11,14 +11,12 @@ from runtime.decision_log.errors import (
     RuleSetConflictError,
 )
 from runtime.decision_log.factory import open_decision_log
-from runtime.decision_log.port import (
+from runtime.decision_log.port import Alerts, DecisionLog, Deliveries, RuleSets
+from runtime.decision_log.records import (
     Alert,
     AlertEvent,
-    Alerts,
     AlertState,
     CursorState,
-    DecisionLog,
-    Deliveries,
     Delivery,
     DeliveryState,
     EntityKey,
@@ -29,7 +27,6 @@ from runtime.decision_log.port import (
     NewCommit,
     NewEvent,
     Question,
-    RuleSets,
     Seen,
 )
 

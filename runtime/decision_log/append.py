@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from runtime.decision_log.errors import CommitRefusedError
 from runtime.decision_log.known import Known
 from runtime.decision_log.layout import LaidOut
-from runtime.decision_log.port import EntityKey, LoggedEvent, NewEvent
 from runtime.decision_log.quick import insert_text, reader
+from runtime.decision_log.records import EntityKey, LoggedEvent, NewEvent
 from runtime.decision_log.rows import entity
 from runtime.decision_log.schema import (
     alert_events,

@@ -3,9 +3,10 @@
 from sqlalchemy import bindparam, case, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from runtime.decision_log.database import Database, moment
-from runtime.decision_log.port import CursorState
+from runtime.decision_log.database import Database
+from runtime.decision_log.records import CursorState
 from runtime.decision_log.schema import cursors
+from runtime.moments import moment
 
 
 class SqlCursors:

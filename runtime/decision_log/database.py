@@ -10,7 +10,8 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 
 from runtime.decision_log.quick import Reader, as_sqlalchemy, reading
 from runtime.decision_log.schema import metadata
-from runtime.one_writer import OneWriter, moment, system_microseconds
+from runtime.moments import system_microseconds
+from runtime.one_writer import OneWriter
 
 _LOCK = 7_203_115  # any constant that nothing else in the database uses, nor the one after it
 
@@ -30,9 +31,6 @@ class Database(OneWriter):
         """A transaction that no other writer's overlaps; the driver's errors come as SQLAlchemy's."""
         with as_sqlalchemy(self.engine), super().writing() as connection:
             yield connection
-
-
-__all__ = ["Database", "among", "as_list", "listed", "moment", "system_microseconds"]
 
 
 def listed(parameter: str, dialect: str) -> TableValuedAlias:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from runtime.decision_log.port import EntityKey, LoggedEvent
+from runtime.decision_log.records import EntityKey, LoggedEvent
 
 
 class CommitRefusedError(RuntimeError):

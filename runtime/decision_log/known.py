@@ -8,8 +8,8 @@ from sqlalchemy import Select, bindparam, func, select
 
 from runtime.decision_log.database import among, as_list, listed
 from runtime.decision_log.errors import DuplicateEventError, HeadMovedError, KeyReusedError
-from runtime.decision_log.port import EntityKey, LoggedEvent, NewEvent
 from runtime.decision_log.quick import Reader
+from runtime.decision_log.records import EntityKey, LoggedEvent, NewEvent
 from runtime.decision_log.rows import AnySelect, entity, entity_key, whole_event, whole_events
 from runtime.decision_log.schema import event_keys, events, idempotency_keys
 

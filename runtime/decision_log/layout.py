@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runtime.decision_log.database import moment
-from runtime.decision_log.port import LoggedEvent, NewAlert, NewEvent
+from runtime.decision_log.records import LoggedEvent, NewAlert, NewEvent
 from runtime.decision_log.rows import entity, to_json
+from runtime.moments import moment
 
 _Rows = list[Mapping[str, object]]
 

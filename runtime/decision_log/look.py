@@ -8,8 +8,8 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 
 from runtime.decision_log.database import Database, among, as_list
 from runtime.decision_log.known import find_ids, find_keys
-from runtime.decision_log.port import EntityKey, LoggedEvent, Question, Seen
 from runtime.decision_log.quick import AnyRow, Reader
+from runtime.decision_log.records import EntityKey, LoggedEvent, Question, Seen
 from runtime.decision_log.rows import AnySelect, entity, plain_event, plain_events
 from runtime.decision_log.schema import event_keys, events
 

@@ -7,10 +7,11 @@ from typing import cast
 
 from sqlalchemy import Connection, Select, bindparam, select
 
-from runtime.decision_log.database import among, as_list, moment
-from runtime.decision_log.port import Alert, EntityKey, LabelledEvent, LoggedEvent
+from runtime.decision_log.database import among, as_list
 from runtime.decision_log.quick import AnyRow
+from runtime.decision_log.records import Alert, EntityKey, LabelledEvent, LoggedEvent
 from runtime.decision_log.schema import alert_events, alerts, decisions, events
+from runtime.moments import moment
 
 AnySelect = Select[tuple[object, ...]]
 

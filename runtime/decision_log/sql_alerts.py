@@ -6,11 +6,12 @@ from typing import cast
 from sqlalchemy import func, select
 
 from runtime.decision_log.append import INSERT_ALERT_EVENTS, NEXT_ALERT_NUMBER
-from runtime.decision_log.database import Database, moment
+from runtime.decision_log.database import Database
 from runtime.decision_log.errors import AlertNotFoundError
-from runtime.decision_log.port import Alert, AlertEvent, AlertState
+from runtime.decision_log.records import Alert, AlertEvent, AlertState
 from runtime.decision_log.rows import AnySelect, alert, alerts_with_their_state
 from runtime.decision_log.schema import alert_events, alerts
+from runtime.moments import moment
 
 
 class SqlAlerts:

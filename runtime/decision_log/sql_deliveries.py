@@ -6,11 +6,12 @@ from typing import cast
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from runtime.decision_log.database import Database, moment
+from runtime.decision_log.database import Database
 from runtime.decision_log.errors import DeliveryNotFoundError, LeaseLostError
-from runtime.decision_log.port import Delivery, DeliveryState
+from runtime.decision_log.records import Delivery, DeliveryState
 from runtime.decision_log.rows import alert, alerts_with_their_state
 from runtime.decision_log.schema import alerts, deliveries
+from runtime.moments import moment
 
 _MICROSECONDS = 1_000_000
 

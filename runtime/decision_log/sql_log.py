@@ -7,11 +7,11 @@ from sqlalchemy.sql.elements import BindParameter
 
 from runtime.decision_log.append import Commit
 from runtime.decision_log.cursors import SqlCursors
-from runtime.decision_log.database import Database, as_list, system_microseconds
+from runtime.decision_log.database import Database, as_list
 from runtime.decision_log.group_commit import GroupCommit
 from runtime.decision_log.known import KEY_LIFETIME_US, events_by_key
 from runtime.decision_log.look import look, recent
-from runtime.decision_log.port import (
+from runtime.decision_log.records import (
     CursorState,
     EntityKey,
     LabelledEvent,
@@ -33,6 +33,7 @@ from runtime.decision_log.schema import decisions, events, idempotency_keys
 from runtime.decision_log.sql_alerts import SqlAlerts
 from runtime.decision_log.sql_deliveries import SqlDeliveries
 from runtime.decision_log.sql_rule_sets import SqlRuleSets
+from runtime.moments import system_microseconds
 
 
 class SqlDecisionLog:

@@ -10,11 +10,12 @@ import pytest
 from fraud_kit import card_events, features, folded, recent, record
 from predictor_process import RunningFraud
 
-from components.fraud.cards.events import Transaction, microseconds
+from components.fraud.cards.events import Transaction
 from components.fraud.cards.state import EntityState, card_features
 from components.fraud.detectors import DETECTORS
 from components.fraud.explain import Explainer
 from components.fraud.network.fields import ATTACK_CLASSES
+from runtime.moments import microseconds
 from serving.fraud_cards import RowStates, StoredState, compute, read_row
 
 Outputs = dict[str, np.ndarray]

@@ -5,11 +5,12 @@ from datetime import datetime
 
 import numpy as np
 
-from components.crypto.candles.port import CandlePage, CandleSource, micros, moment
+from components.crypto.candles.port import CandlePage, CandleSource
 from components.crypto.candles.quality import Normaliser, PageFindings
 from components.crypto.candles.settings import CandleSettings
 from components.crypto.candles.store import CandleStore, CommitCounts
 from components.crypto.series import Series, Timeframe
+from runtime.moments import microseconds, moment
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def spans_to_fetch(
         page_bars: Bars that one request can bring.
     """
     step = timeframe.microseconds
-    start, end = -(-micros(since) // step) * step, micros(until)
+    start, end = -(-microseconds(since) // step) * step, microseconds(until)
     held = stored.opened_us[(stored.opened_us >= start) & (stored.opened_us < end)]
     resume = max(start, int(held[-1]) - (overlap_bars - 1) * step) if len(held) else start
     edges = np.concatenate([[start - step], held[held < resume], [resume]])

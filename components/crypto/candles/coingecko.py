@@ -19,12 +19,12 @@ from components.crypto.candles.port import (
     UnknownSymbolError,
     UnsupportedRequestError,
     check_market,
-    micros,
     nearest_hint,
 )
 from components.crypto.candles.retry import Pacer, TransientSourceError, parse_retry_after, with_retries
 from components.crypto.candles.settings import CandleSettings
 from components.crypto.series import Market, Series, Timeframe
+from runtime.moments import microseconds
 
 if TYPE_CHECKING:
     from coingecko_sdk import AsyncCoingecko
@@ -143,7 +143,7 @@ class CoinGeckoSource:
         return CandlePage.of(
             [
                 (
-                    micros(closed) - timeframe.microseconds,
+                    microseconds(closed) - timeframe.microseconds,
                     [*row[1:5], _volume(turnover.get(timeframe.floor(closed)), row[4])],
                 )
                 for row in candles

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Protocol
 
@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.crypto.series import Market, Series, Timeframe
+from runtime.moments import microseconds
 
 VALUE_COLUMNS = ("open", "high", "low", "close", "volume")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CandleError(Exception):
@@ -57,7 +56,7 @@ class CandlePage:
 
     def between(self, since: datetime, until: datetime) -> "CandlePage":
         """The candles that open in `[since, until)`."""
-        return self.take((self.opened_us >= micros(since)) & (self.opened_us < micros(until)))
+        return self.take((self.opened_us >= microseconds(since)) & (self.opened_us < microseconds(until)))
 
     @classmethod
     def of(cls, rows: Sequence[tuple[int, Sequence[float]]]) -> "CandlePage":
@@ -73,16 +72,6 @@ class CandlePage:
         if not pages:
             return cls.of([])
         return cls(np.concatenate([p.opened_us for p in pages]), np.concatenate([p.values for p in pages]))
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since the epoch, exact."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(opened_us: int) -> datetime:
-    """The inverse of `micros`."""
-    return _EPOCH + timedelta(microseconds=opened_us)
 
 
 class CandleSource(Protocol):

@@ -6,8 +6,9 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from components.crypto.candles.port import CandlePage, micros, moment
+from components.crypto.candles.port import CandlePage
 from components.crypto.series import Timeframe
+from runtime.moments import microseconds, moment
 
 Int64Array = NDArray[np.int64]
 
@@ -58,7 +59,7 @@ class Normaliser:
             equal values.
         """
         aligned = page.opened_us % self.timeframe.microseconds == 0
-        closed = page.opened_us + self.timeframe.microseconds <= micros(self.clock)
+        closed = page.opened_us + self.timeframe.microseconds <= microseconds(self.clock)
         kept = page.take(aligned & closed)
         unique, repeats = _last_of_each(kept)
         unique, again = self._without_seen(unique)

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from components.crypto.candles.backfill import BackfillCounts
-from components.crypto.candles.port import CandlePage, moment
+from components.crypto.candles.port import CandlePage
 from components.crypto.candles.quality import Gap, find_gaps
 from components.crypto.series import Timeframe
+from runtime.moments import moment
 
 SHOWN_GAPS = 10
 

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.crypto.candles.port import CandleError, micros, moment
+from components.crypto.candles.port import CandleError
 from components.crypto.series import Timeframe
 from components.crypto.validation.outcome import SeriesStatistics
+from runtime.moments import microseconds, moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +78,7 @@ def _measure(
         missing_bars=expected - len(bars),
         missing_fraction=(expected - len(bars)) / expected if expected else 0.0,
         longest_gap_bars=int(np.max(np.diff(bars), initial=step)) // step - 1,
-        age_bars=(micros(source_clock) - int(bars[-1]) - step) / step if expected else None,
+        age_bars=(microseconds(source_clock) - int(bars[-1]) - step) / step if expected else None,
         misaligned=int(np.sum(~aligned)),
         disordered=int(np.sum(np.diff(opened) < 0)),
     )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.crypto.candles.port import moment
 from components.crypto.series import Timeframe
 from components.crypto.validation.outcome import ValidationOutcome
 from components.pages.render import write_page as write_html
+from runtime.moments import moment
 
 if TYPE_CHECKING:
     import pyarrow as pa

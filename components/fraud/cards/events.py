@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
 from feature_repo.fraud import LABEL_DELAY_US
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from runtime.moments import microseconds, moment
 
 
 class EventError(ValueError):
@@ -89,25 +87,20 @@ def row_from_event(event: Event) -> dict[str, object]:
     return row
 
 
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 of an aware datetime, exactly."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def moment_text(at_us: int) -> str:
     """RFC 3339 in UTC of microseconds since 1970."""
-    return (_EPOCH + at_us * _MICROSECOND).isoformat()
+    return moment(at_us).isoformat()
 
 
 def _moment(row: Mapping[str, object], name: str) -> int:
     value = row.get(name)
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        read = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        read = None
+    if read is None or read.tzinfo is None:
         raise EventError(f"`{name}` must be an RFC 3339 time with its offset, received {value!r}")
-    return microseconds(moment)
+    return microseconds(read)
 
 
 def _text(row: Mapping[str, object], name: str) -> str:

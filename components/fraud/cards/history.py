@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from components.fraud.cards.buckets import partition_states
 from components.fraud.cards.derive import customer_block, row_block, terminal_block
-from components.fraud.cards.events import microseconds
 from components.fraud.cards.partitions import Gather, Scatter
 from components.fraud.cards.prefix import history_totals
 from components.fraud.cards.state import EntityState
@@ -33,6 +32,7 @@ from feature_repo.fraud import (
     TERMINAL_FEATURES,
     card_feature_digest,
 )
+from runtime.moments import microseconds
 
 DIGEST_KEY = b"feature_digest"
 """Key in the file's schema metadata under which the digest of its definitions stands."""

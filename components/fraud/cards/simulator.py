@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.fraud.cards.events import microseconds
 from components.fraud.cards.fraudsters import PATTERNS, Fraudsters
 from components.fraud.cards.table import TIMESTAMP, TRANSACTION_SCHEMA
 from components.fraud.cards.totals import Integers
 from components.fraud.cards.world import PAYMENTS_A_DAY, Payments, World
 from feature_repo.fraud import HOUR_US, LABEL_DELAY_US
+from runtime.moments import microseconds
 
 DEFAULT_ROWS = 300_000
 DEFAULT_DAYS = 150

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.fraud.cards.events import Event, Label, microseconds
+from components.fraud.cards.events import Event, Label
 from components.fraud.cards.history import final_states
 from components.fraud.cards.state import EntityState, apply
 from components.fraud.cards.table import epoch_us, read_batches
@@ -22,6 +22,7 @@ from feature_repo.fraud import LABEL_DELAY_SECONDS, LONGEST_HOURS, card_feature_
 from feature_repo.fraud_online import FeastCardStates
 from feature_repo.writer_lock import writing
 from runtime.decision_log import DecisionLog, open_decision_log
+from runtime.moments import microseconds
 
 OLDEST_ACCEPTED = timedelta(days=30)
 """An event that is older when it arrives is refused at the door."""

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from components.fraud.__main__ import app
 from components.fraud.backtest import Policy, backtest, fetch_model, policy_decisions
 from components.fraud.backtest_rows import BacktestError, Cases, cases_from_log, cases_from_table
-from components.fraud.cards.events import microseconds
 from components.fraud.cards.history import build_history
 from components.fraud.cards.simulator import simulate
 from components.fraud.cards.table import TRANSACTION_SCHEMA
@@ -27,6 +26,7 @@ from components.release.register import register_candidate
 from feature_repo.fraud import CARD_FEATURE_NAMES
 from runtime.decision_log import NewEvent
 from runtime.decision_log.sql_log import SqlDecisionLog
+from runtime.moments import microseconds
 from runtime.registry import open_registry
 from runtime.settings import runtime_settings
 

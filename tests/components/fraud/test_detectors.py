@@ -1,4 +1,5 @@
 import math
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from components.fraud.network.fields import ATTACK_CLASSES, CLASS_OF_ATTACK
 from components.fraud.network.fields import FIELDS as NETWORK_FIELDS
 from components.fraud.raw_fields import FieldError
 from feature_repo.fraud import CARD_FEATURES
+from runtime.settings import REPOSITORY_ROOT
 
 NETWORK, CRYPTO = DETECTORS["network"], DETECTORS["crypto"]
 
@@ -162,3 +164,13 @@ def test_fields_checks_and_words_need_no_numpy() -> None:
         "assert not {'numpy', 'pandas', 'pyarrow', 'xgboost'} & set(sys.modules), 'heavy'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["network", "crypto"])
+def test_the_how_to_lists_every_field_of_a_record_once(name: str) -> None:
+    how_to = (REPOSITORY_ROOT / "docs" / "how-to" / "fraud.md").read_text()
+    part = (
+        how_to.split("## Ask the other two")[1].split("\n## ")[0].split(f'`"kind": "{name}"`')[1].split('`"kind": ')[0]
+    )
+    listed = re.findall(r"`(\w+)`", part)
+    assert sorted(listed) == sorted(field.name for field in DETECTORS[name].fields)

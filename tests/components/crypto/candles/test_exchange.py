@@ -13,11 +13,11 @@ from components.crypto.candles.port import (
     SourceRefusedError,
     SourceUnavailableError,
     UnsupportedRequestError,
-    micros,
 )
 from components.crypto.candles.settings import CandleSettings
 from components.crypto.candles.sources import open_source
 from components.crypto.series import Series, Timeframe
+from runtime.moments import microseconds
 from tests.components.crypto.candles.conftest import Serve
 from tests.components.crypto.candles.wire import HOUR, START, BinanceServer, Fault, history
 
@@ -66,7 +66,7 @@ async def test_a_passing_fault_is_retried_and_loses_nothing(
 
     page = await fetch(settings)
 
-    assert page.opened_us.tolist() == [micros(START + index * HOUR) for index in range(BARS)]
+    assert page.opened_us.tolist() == [microseconds(START + index * HOUR) for index in range(BARS)]
     assert len(server.times_of("klines")) == 2 + math.ceil(BARS / 15)
 
 
@@ -145,7 +145,7 @@ async def test_each_page_starts_after_the_last_bar_of_the_one_before(
     await fetch(settings)
 
     starts = [int(query["startTime"]) * 1000 for query in server.queries_of("klines")]
-    assert starts == [micros(START + index * HOUR) for index in (0, 15, 30)]
+    assert starts == [microseconds(START + index * HOUR) for index in (0, 15, 30)]
 
 
 async def test_a_hole_longer_than_a_page_does_not_end_the_fetch(

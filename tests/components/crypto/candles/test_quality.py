@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.crypto.candles.port import CandlePage, micros
+from components.crypto.candles.port import CandlePage
 from components.crypto.candles.quality import Gap, Normaliser, PageFindings, count_revised, find_gaps, merge
 from components.crypto.series import Timeframe
+from runtime.moments import microseconds
 from tests.components.crypto.candles.wire import HOUR, START, candle
 
 HOURLY = Timeframe("1h")
@@ -19,7 +20,7 @@ CLOCK = START + 10 * HOUR
 
 def page(*bars: int, shift: timedelta = timedelta(0), scale: float = 1.0) -> CandlePage:
     return CandlePage.of(
-        [(micros(START + bar * HOUR + shift), [value * scale for value in candle(bar)]) for bar in bars]
+        [(microseconds(START + bar * HOUR + shift), [value * scale for value in candle(bar)]) for bar in bars]
     )
 
 
@@ -32,7 +33,7 @@ def clean(*pages: CandlePage, clock: datetime = CLOCK) -> tuple[CandlePage, Page
 
 
 def bars_of(kept: CandlePage) -> list[int]:
-    return [(opened - micros(START)) // HOURLY.microseconds for opened in kept.opened_us.tolist()]
+    return [(opened - microseconds(START)) // HOURLY.microseconds for opened in kept.opened_us.tolist()]
 
 
 def test_a_flawless_page_passes_unchanged() -> None:

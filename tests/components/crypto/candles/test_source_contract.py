@@ -15,13 +15,13 @@ from components.crypto.candles.port import (
     CandleSource,
     UnknownSymbolError,
     UnsupportedRequestError,
-    micros,
     resolve,
 )
 from components.crypto.candles.recorded import RecordedSource
 from components.crypto.candles.settings import CandleSettings
 from components.crypto.candles.table import write_parquet
 from components.crypto.series import Series, Timeframe
+from runtime.moments import microseconds
 from tests.components.crypto.candles.conftest import Serve
 from tests.components.crypto.candles.wire import (
     HOUR,
@@ -72,14 +72,14 @@ async def fetch(source: CandleSource, since_bar: int = 0, until_bar: int = BARS)
 async def test_every_candle_of_the_range_arrives_once_with_its_values_by_open_time(source: CandleSource) -> None:
     page = CandlePage.concat(await fetch(source))
 
-    assert page.opened_us.tolist() == [micros(START + index * HOUR) for index in range(BARS)]
+    assert page.opened_us.tolist() == [microseconds(START + index * HOUR) for index in range(BARS)]
     np.testing.assert_allclose(page.values, [candle(index) for index in range(BARS)], rtol=1e-9)
 
 
 async def test_the_range_holds_its_first_bar_and_not_its_last(source: CandleSource) -> None:
     page = CandlePage.concat(await fetch(source, 7, 31))
 
-    assert page.opened_us[[0, -1]].tolist() == [micros(START + 7 * HOUR), micros(START + 30 * HOUR)]
+    assert page.opened_us[[0, -1]].tolist() == [microseconds(START + 7 * HOUR), microseconds(START + 30 * HOUR)]
     assert len(page) == 24
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from components.crypto.candles.backfill import Span, spans_to_fetch
-from components.crypto.candles.port import CandlePage, micros
+from components.crypto.candles.port import CandlePage
 from components.crypto.candles.store import CandleStore, CommitCounts
 from components.crypto.series import Series, Timeframe
+from runtime.moments import microseconds
 from runtime.object_store.local import LocalObjectStore
 from tests.components.crypto.candles.wire import HOUR, START, candle, history, page_of
 
@@ -28,7 +29,7 @@ def store(objects: LocalObjectStore) -> CandleStore:
 
 
 def bars(first: int, last: int) -> CandlePage:
-    return CandlePage.of([(micros(START + bar * HOUR), candle(bar)) for bar in range(first, last)])
+    return CandlePage.of([(microseconds(START + bar * HOUR), candle(bar)) for bar in range(first, last)])
 
 
 def test_what_is_committed_is_read_back_exactly(store: CandleStore) -> None:

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from components.crypto.candles.port import CandlePage, micros
+from components.crypto.candles.port import CandlePage
+from runtime.moments import microseconds
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 3, 30, tzinfo=UTC)
@@ -23,7 +24,7 @@ def history(bars: int, start: datetime = START) -> dict[datetime, tuple[float, .
 
 
 def page_of(candles: dict[datetime, tuple[float, ...]]) -> CandlePage:
-    return CandlePage.of([(micros(opened), values) for opened, values in candles.items()])
+    return CandlePage.of([(microseconds(opened), values) for opened, values in candles.items()])
 
 
 @dataclass(frozen=True)

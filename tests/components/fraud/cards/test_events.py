@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import pytest
 
 from components.fraud.cards.events import Event, EventError, Label, Transaction, event_from_row, row_from_event
-from components.fraud.cards.events import microseconds as us
 from feature_repo.fraud import LABEL_DELAY_US
+from runtime.moments import microseconds as us
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 PAID = {

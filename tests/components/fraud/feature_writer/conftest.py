@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.fraud.cards.events import Event, Label, Transaction, event_from_row, microseconds, row_from_event
+from components.fraud.cards.events import Event, Label, Transaction, event_from_row, row_from_event
 from components.fraud.cards.state import EntityState, apply
 from components.fraud.cards.table import TRANSACTION_SCHEMA
 from feature_repo.fraud_online import FeastCardStates
@@ -16,6 +16,7 @@ from feature_repo.store import apply as register
 from feature_repo.store import open_store
 from runtime.decision_log import LoggedEvent, NewEvent
 from runtime.decision_log.sql_log import SqlDecisionLog
+from runtime.moments import microseconds
 from runtime.settings import runtime_settings
 
 STREAM = "fraud-card"
