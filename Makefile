@@ -77,7 +77,7 @@ COMPILE := pip compile --quiet --python-version 3.11 --python-platform linux --g
 
 lock: | $(UV) ## resolve the locks anew after a change of pyproject.toml
 	@$(UV) $(COMPILE) pyproject.toml --all-extras --group dev -o requirements.lock
-	@for image in "gateway --extra postgres" "predictor --extra postgres" "trainer --extra postgres --extra gcp" tracking; do \
+	@for image in "gateway --extra postgres" "worker --extra gateway --extra postgres" "predictor --extra postgres" "trainer --extra postgres --extra gcp" tracking; do \
 	  $(UV) $(COMPILE) pyproject.toml --extra $$image -c requirements.lock -o "images/requirements/$${image%% *}.lock"; done
 	@echo checkov | $(UV) $(COMPILE) - -o images/requirements/checkov.lock
 

@@ -57,12 +57,20 @@ def programs(local: LocalSettings, runtime: RuntimeSettings) -> tuple[Program, .
         ports=(local.gateway_port,),
         ready_url=f"http://{HOST}:{local.gateway_port}/ready",
     )
+    worker = Program(
+        name="brain-worker",
+        title="Worker",
+        command=(sys.executable, "-m", "brain.worker"),
+        ports=(local.worker_port,),
+        ready_url=f"http://{HOST}:{local.worker_port}/ready",
+        variables={"BRAIN_WORKER_PORT": str(local.worker_port)},
+    )
     refresh = Program(
         name="crypto-refresh",
         title="Crypto refresh",
         command=(sys.executable, "-m", "pipelines", "schedule", "crypto-refresh", "--target", "local"),
     )
-    return (mlflow, crypto, fraud, features, gateway, *((refresh,) if local.refresh else ()))
+    return (mlflow, crypto, fraud, features, gateway, worker, *((refresh,) if local.refresh else ()))
 
 
 def environment(local: LocalSettings, runtime: RuntimeSettings, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,9 @@ class LocalSettings(BaseSettings):
     gateway_port: int = Field(default=8000, ge=1, le=65535)
     """Where the gateway and its console answer."""
 
+    worker_port: int = Field(default=8010, ge=1, le=65535)
+    """Where the worker of long runs answers probes."""
+
     crypto_port: int = Field(default=5002, ge=1, le=65535)
     """REST port of the crypto predictor."""
 

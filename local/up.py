@@ -28,11 +28,12 @@ _PORT_SETTINGS = {
     "fraud-predictor": "LOCAL_FRAUD_PORT",
     "fraud-features": "LOCAL_FRAUD_FEATURES_PORT",
     "gateway": "LOCAL_GATEWAY_PORT",
+    "brain-worker": "LOCAL_WORKER_PORT",
 }
 FIRST_CHAMPIONS = {"crypto-forecast-1h": "crypto-forecast", "fraud-card": "fraud-detection"}
 """Models that the platform does not come up without, and the pipeline that trains each from what is shipped."""
 
-SERVING = ("crypto-predictor", "fraud-predictor", "fraud-features", "gateway")
+SERVING = ("crypto-predictor", "fraud-predictor", "fraud-features", "gateway", "brain-worker")
 
 
 class LaunchError(RuntimeError):

@@ -136,7 +136,7 @@ def _kill_in_mid_training(platform: Platform) -> None:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     state = tmp_path_factory.mktemp("s")
-    names = ("gateway", "crypto", "crypto_grpc", "fraud", "fraud_grpc", "fraud_features", "mlflow")
+    names = ("gateway", "worker", "crypto", "crypto_grpc", "fraud", "fraud_grpc", "fraud_features", "mlflow")
     one = Platform(state, _free_ports(names))
     try:
         _kill_in_mid_training(one)
