@@ -1,0 +1,1 @@
+"""What the runs that were say about those that will be."""

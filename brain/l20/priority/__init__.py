@@ -1,0 +1,1 @@
+"""Which work first, and why."""

@@ -1,0 +1,1 @@
+"""How many replicas each service gets of what there is."""
