@@ -1,4 +1,4 @@
-"""The console's pages: the forecast, the log-in, the API's description."""
+"""The console's pages: the forecast, plans and runs, the log-in, the API's description."""
 
 import html
 from functools import lru_cache
@@ -63,6 +63,17 @@ async def index(request: Request) -> Response:
         timeframe=timeframe,
         mlflow=services.settings.public_mlflow_url or services.settings.resolved_mlflow_url,
         logout="" if services.settings.auth_required else "hidden",
+    )
+
+
+@router.get("/plans")
+async def plans(request: Request) -> Response:
+    """Where an objective becomes a plan, and a run is watched."""
+    settings = services_of(request).settings
+    return _page(
+        "plans.html",
+        mlflow=settings.public_mlflow_url or settings.resolved_mlflow_url,
+        logout="" if settings.auth_required else "hidden",
     )
 
 

@@ -13,8 +13,9 @@ export class Trouble extends Error {
 const PATIENCE_MILLISECONDS = 15_000;
 
 /** Ask, and return the parsed answer; throws Trouble. A session that ended leads back to the log-in page. */
-export async function ask(path, body) {
-  const options = { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(PATIENCE_MILLISECONDS) };
+export async function ask(path, body, { method, headers = {} } = {}) {
+  const options = { headers: { Accept: "application/json", ...headers }, signal: AbortSignal.timeout(PATIENCE_MILLISECONDS) };
+  if (method !== undefined) options.method = method;
   if (body !== undefined) {
     options.method = "POST";
     options.headers["Content-Type"] = "application/json";

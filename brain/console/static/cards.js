@@ -113,11 +113,16 @@ export function markRow(step) {
   for (const row of byId("rows").children) row.classList.toggle("marked", Number(row.dataset.step) === step);
 }
 
+/** The word in the header. */
+export function showOverall(state) {
+  const words = { up: "all parts up", degraded: "needs a look", down: "not answering" };
+  byId("overall").textContent = words[state];
+  byId("overall-dot").className = `dot ${state}`;
+}
+
 /** Show the parts of the platform, and the worst of them in the header. */
 export function showParts(status) {
-  const words = { up: "all parts up", degraded: "needs a look", down: "not answering" };
-  byId("overall").textContent = words[status.state];
-  byId("overall-dot").className = `dot ${status.state}`;
+  showOverall(status.state);
   byId("parts").replaceChildren(
     ...status.parts.map((part) => {
       const version = part.version ? (part.kind === "predictor" ? `${NETWORKS[part.model?.network] ?? ""} v${part.version}`.trim() : part.version) : part.state;

@@ -6,6 +6,7 @@ import { draw } from "./chart.js";
 import { byId, el } from "./dom.js";
 import { watchFraud } from "./fraud.js";
 import { describe, show } from "./readout.js";
+import { watchTheme } from "./theme.js";
 
 const FORECAST_SECONDS = 30;
 const STATUS_SECONDS = 5;
@@ -124,18 +125,7 @@ async function watchParts() {
   window.setTimeout(watchParts, STATUS_SECONDS * 1000);
 }
 
-function watchTheme() {
-  const root = document.documentElement;
-  const kept = window.localStorage.getItem("theme");
-  if (kept) root.dataset.theme = kept;
-  byId("theme").addEventListener("click", () => {
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : window.matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-    window.localStorage.setItem("theme", root.dataset.theme);
-  });
-}
-
-watchTheme();
+watchTheme(byId("theme"));
 watchChart();
 choices(byId("spans"), "span", SPANS, (bars) => (bars < 48 ? `${bars} h` : `${bars / 24} d`), state.bars, (bars) => {
   state.bars = bars;
