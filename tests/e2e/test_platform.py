@@ -189,7 +189,7 @@ def _pay(platform: Any, customer: str, terminal: int) -> dict[str, Any]:
 
 
 def test_a_killed_gateway_comes_back(platform: Any, eventually: Any) -> None:
-    platform.process("-m", "brain").kill()
+    next(one for one in platform.processes("-m", "brain") if one.cmdline()[-1] == "brain").kill()
     assert eventually(lambda: platform.predict().status_code == 200)
 
 
