@@ -1,88 +1,13 @@
-"""Which instances are measured: every second class of a set, and any first few of a list spread over all."""
+"""Which instances are measured: one of every class of a set, so ordered that the first few are spread over them all.
 
-INSTANCES: dict[str, tuple[str, ...]] = {
-    "j30": (
-        "j301_1",
-        "j3018_10",
-        "j3035_9",
-        "j304_2",
-        "j3021_1",
-        "j3038_10",
-        "j307_3",
-        "j3024_2",
-        "j3041_1",
-        "j3010_4",
-        "j3027_3",
-        "j3044_2",
-        "j3013_5",
-        "j3030_4",
-        "j3047_3",
-        "j3016_6",
-        "j3033_5",
-        "j302_8",
-        "j3019_7",
-        "j3036_6",
-        "j305_9",
-        "j3022_8",
-        "j3039_7",
-        "j308_10",
-    ),
-    "j60": (
-        "j601_1",
-        "j6018_10",
-        "j6035_9",
-        "j604_2",
-        "j6021_1",
-        "j6038_10",
-        "j607_3",
-        "j6024_2",
-        "j6041_1",
-        "j6010_4",
-        "j6027_3",
-        "j6044_2",
-        "j6013_5",
-        "j6030_4",
-        "j6047_3",
-        "j6016_6",
-        "j6033_5",
-        "j602_8",
-        "j6019_7",
-        "j6036_6",
-        "j605_9",
-        "j6022_8",
-        "j6039_7",
-        "j608_10",
-    ),
-    "j120": (
-        "j1201_1",
-        "j12024_2",
-        "j12047_3",
-        "j12010_4",
-        "j12033_5",
-        "j12056_6",
-        "j12019_7",
-        "j12042_8",
-        "j1205_9",
-        "j12028_10",
-        "j12051_1",
-        "j12014_2",
-        "j12037_3",
-        "j12060_4",
-        "j12023_5",
-        "j12046_6",
-        "j1209_7",
-        "j12032_8",
-        "j12055_9",
-        "j12018_10",
-        "j12041_1",
-        "j1204_2",
-        "j12027_3",
-        "j12050_4",
-        "j12013_5",
-        "j12036_6",
-        "j12059_7",
-        "j12022_8",
-        "j12045_9",
-        "j1208_10",
-    ),
-}
+Classes of j30 and j60 come in steps of 17 of 48, those of j120 in steps of 23 of 60; what a class is made with (network
+complexity, resource factor, resource strength) changes in nested loops, which such steps cross.
+"""
+
+from pathlib import Path
+
+from bench.plan.psplib import SETS, set_of
+
+_NAMES = (Path(__file__).parent / "instances.txt").read_text("ascii").split()
+
+INSTANCES: dict[str, tuple[str, ...]] = {each: tuple(name for name in _NAMES if set_of(name) == each) for each in SETS}

@@ -7,6 +7,7 @@ from brain.l20.planning.problem import Mode, Problem, Resource, Task
 from runtime.settings import REPOSITORY_ROOT
 
 FOLDER = REPOSITORY_ROOT.parent / "shared" / "data" / "rcpsp_psplib"
+SETS = ("j30", "j60", "j120")
 
 
 def available() -> str | None:
@@ -26,7 +27,7 @@ def load(name: str) -> Problem:
 
 def set_of(name: str) -> str:
     """The set that an instance belongs to."""
-    return next(each for each in ("j120", "j30", "j60", "j90") if name.startswith(each))
+    return next(each for each in SETS if name.startswith(each))
 
 
 def best_known(name: str) -> int:
