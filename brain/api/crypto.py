@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 
-from brain.api.crypto_answer import ForecastLimits, compose
+from brain.api.crypto_answer import ForecastLimits
+from brain.api.crypto_forecast import forecast
 from brain.api.crypto_models import PredictRequest, PredictResponse, SymbolList, Symbols
 from brain.api.problem_model import problems
 from brain.crypto.predictor import CryptoPredictor
 from brain.deadline import Deadline
 from brain.json_body import JsonRoute
 from brain.security.principal import require
-from brain.services import Services, services_of
-from runtime.problems import FieldError, Problem
+from brain.services import services_of
 
 router = APIRouter(prefix="/api/v1/crypto", tags=["crypto"], route_class=JsonRoute)
 
@@ -32,15 +32,8 @@ async def predict(body: PredictRequest, request: Request) -> PredictResponse:
     services = services_of(request)
     principal = require(request, "predict")
     await services.limiter.hit("predict", principal.id)
-    predictor = _predictor_of(body.timeframe, services)
-    deadline: Deadline = request.state.deadline
-    offer = await predictor.offer(deadline)
-    symbol = offer.symbol(body.symbol)
-    row = await predictor.predict(symbol, deadline, history_bars=body.history_bars)
     limits = ForecastLimits(services.settings.stale_after_seconds, services.settings.unusual_distance)
-    return compose(
-        row, predictor, offer, symbol=symbol, horizon=body.prediction_horizon, limits=limits, now=datetime.now(UTC)
-    )
+    return await forecast(body, services.predictors, limits, request.state.deadline, datetime.now(UTC))
 
 
 @router.get("/symbols", summary="List what can be forecast", responses=problems(401, 403, 429, 502, 503, 504))
@@ -64,13 +57,3 @@ async def _symbols(predictor: CryptoPredictor, deadline: Deadline) -> Symbols:
         model_version=offer.model_version,
         longest_horizon=offer.horizon_bars,
     )
-
-
-def _predictor_of(timeframe: str, services: Services) -> CryptoPredictor:
-    predictor = services.predictors.get(timeframe)
-    if predictor is None:
-        served = sorted(services.predictors)
-        detail = f"timeframe {timeframe!r} is not supported; choose one of {served}"
-        error = FieldError("/timeframe", detail)
-        raise Problem(422, detail=f"/timeframe: {detail}", errors=[error], extensions={"allowed": served})
-    return predictor

@@ -204,10 +204,15 @@ def _check_time(occurred_at: datetime, now: datetime) -> None:
     raise Problem(422, detail=f"/occurred_at: {detail}", errors=[FieldError("/occurred_at", detail)])
 
 
-def _check_record(kind: Kind, record: Mapping[str, object]) -> None:
+def record_errors(kind: Kind, record: Mapping[str, object]) -> Sequence[FieldError]:
+    """What is wrong with the raw fields of a detector; pointers are into the request."""
     from brain.fraud.detectors import check_record, misshapen  # which need `Kind` from here
 
-    errors = misshapen(kind, record) or _unreadable(record) or check_record(kind, record)
+    return misshapen(kind, record) or _unreadable(record) or check_record(kind, record)
+
+
+def _check_record(kind: Kind, record: Mapping[str, object]) -> None:
+    errors = record_errors(kind, record)
     if errors:
         detail = "; ".join(f"{error.pointer}: {error.detail}" for error in errors[:3])
         more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""

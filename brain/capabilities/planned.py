@@ -1,0 +1,42 @@
+"""Types that the platform will serve: their tasks are taken, and fail as not served while the rest of a run goes on.
+
+A family that begins to serve one takes its line from here into a file of its own.
+"""
+
+from collections.abc import Mapping
+
+from brain.capabilities.port import Capability, Estimate
+from runtime.problems import Problem
+
+NOT_SERVED = "not-served"
+"""`type` of the problem with which such a task fails."""
+
+_PICTURES = ("image_generation", "video_generation")
+
+
+def capabilities() -> tuple[Capability, ...]:
+    """One for each type without a handler."""
+    return (
+        _known("image_generation", "Image generation", "media"),
+        _known("video_generation", "Video generation", "media", "image_generation"),
+        _known("advanced_media", "Advanced media", "intelligence", *_PICTURES),
+        _known("product_content", "Product content", "intelligence", "image_generation"),
+        _known("marketing", "Marketing campaigns", "intelligence", *_PICTURES, "advanced_media", "product_content"),
+        _known("web_app_builder", "Web application builder", "intelligence", *_PICTURES, "product_content"),
+        _known("crypto_sentiment", "Sentiment about a coin", "crypto"),
+        _known("swarm", "Swarm of micro-tasks", "swarm"),
+    )
+
+
+def not_served(capability: Capability) -> Problem:
+    """How a task ends that nobody answers for."""
+    detail = f"{capability.type!r} is known and not served by this platform yet; leave the task out or try again later"
+    return Problem(503, "Not Served", detail, type=NOT_SERVED, extensions={"capability": capability.type})
+
+
+def _known(name: str, title: str, domain: str, *after: str) -> Capability:
+    return Capability(name, title, domain, None, _nothing, after=after)
+
+
+def _nothing(_parameters: Mapping[str, object]) -> Estimate:
+    return Estimate(0.0)
