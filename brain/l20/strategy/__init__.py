@@ -1,0 +1,1 @@
+"""From an objective to a plan: playbooks, what they are matched by, durations, and the answer."""
