@@ -4,14 +4,15 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
-from brain.clients.breaker import Breaker
+from brain.capabilities import Registry, build_registry
 from brain.clients.http import HttpClient
-from brain.clients.kserve import KServeClient
 from brain.clients.upstream import Upstream
+from brain.clients.upstreams import Upstreams
 from brain.crypto.predictor import CryptoPredictor
 from brain.fraud.desk import FraudDesk, build_desk
 from brain.security.auth import Authenticator
@@ -19,8 +20,6 @@ from brain.security.keys.port import KeyStore
 from brain.security.limits import RateLimiter
 from brain.security.sessions import Sessions
 from brain.settings import BrainSettings
-from components.crypto.series import Timeframe
-from runtime.metrics import LATENCY_BUCKETS_SECONDS
 
 
 @dataclass
@@ -44,6 +43,11 @@ class Services:
     started_at: float = field(default_factory=time.time)
     draining: bool = False
 
+    @cached_property
+    def capabilities(self) -> Registry:
+        """What runs can be made of; the gateway checks requests against it, and calls none."""
+        return build_registry(self)
+
 
 def services_of(request: Request) -> Services:
     """The services of the gateway that answers this request."""
@@ -54,34 +58,8 @@ def services_of(request: Request) -> Services:
 def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
     """Wire the parts together; nothing is asked or opened yet."""
     registry = CollectorRegistry()
-    seconds = Histogram(
-        "brain_upstream_seconds",
-        "Seconds of calls to the processes behind the gateway, retries included.",
-        ("service", "outcome"),
-        buckets=LATENCY_BUCKETS_SECONDS,
-        registry=registry,
-    )
-
-    def upstream(name: str, url: str, api_key: str = "") -> Upstream:
-        return Upstream(
-            name,
-            url,
-            http,
-            attempts=settings.upstream_attempts,
-            breaker=Breaker(settings.breaker_failures, settings.breaker_open_seconds),
-            api_key=api_key,
-            observe=lambda service, outcome, taken: seconds.labels(service, outcome).observe(taken),
-        )
-
-    def predictor(name: str, url: str) -> CryptoPredictor:
-        key = settings.predictor_api_key.get_secret_value()
-        client = KServeClient(upstream(f"the crypto predictor ({name})", url, key))
-        return CryptoPredictor(Timeframe(name), client)
-
-    def guarded(name: str, url: str) -> Upstream:
-        return upstream(name, url, settings.predictor_api_key.get_secret_value())
-
     http = HttpClient(connect_seconds=settings.connect_timeout_seconds, connections=settings.upstream_connections)
+    upstreams = Upstreams(settings, http, registry)
     sessions = None
     if settings.auth_required:
         sessions = Sessions(
@@ -102,9 +80,11 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         ),
         limiter=RateLimiter(limits, settings.redis_url.get_secret_value()),
         http=http,
-        predictors={name: predictor(name, str(url)) for name, url in settings.crypto_predictors.items()},
-        fraud=build_desk(settings.fraud, guarded, http=http, registry=registry, stopping=lambda: services.draining),
-        mlflow=upstream("MLflow", settings.resolved_mlflow_url),
+        predictors=upstreams.crypto_predictors(),
+        fraud=build_desk(
+            settings.fraud, upstreams.guarded, http=http, registry=registry, stopping=lambda: services.draining
+        ),
+        mlflow=upstreams.open("MLflow", settings.resolved_mlflow_url),
         registry=registry,
     )
     return services

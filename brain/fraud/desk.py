@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,18 @@ class FraudDesk:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run what has to run beside requests; close the log at the end."""
-        tasks = [asyncio.create_task(work) for work in (self._pulse(), self.courier.run(), self.drift.run())]
+        async with self._beside(self._pulse(), self.courier.run(), self.drift.run()):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def deciding(self) -> AsyncIterator[None]:
+        """The same for a process that decides cases and leaves alerts and drift to the gateways."""
+        async with self._beside(self._pulse()):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _beside(self, *work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(one) for one in work]
         try:
             yield
         finally:
