@@ -175,7 +175,8 @@ class DeadlineMiddleware:
     """Fixes the deadline when a request is accepted, and answers for whatever has not begun to answer by then.
 
     The answer is 408 where the caller is still sending the body, 504 otherwise. A response that has begun may take as
-    long as it needs.
+    long as it needs. A route that was asked to wait for something moves its deadline by `request.state.allow(seconds)`,
+    which returns the new one; a caller's own `X-Timeout-Seconds` still holds.
     """
 
     def __init__(self, app: "ASGIApp", longest_seconds: float) -> None:
@@ -187,15 +188,27 @@ class DeadlineMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        asked = Headers(scope=scope).get(TIMEOUT_HEADER)
         try:
-            seconds = requested_timeout(Headers(scope=scope).get(TIMEOUT_HEADER), self._longest_seconds)
+            seconds = requested_timeout(asked, self._longest_seconds)
         except Problem as problem:
             await send_wire(send, render(problem, current_request_id()))
             return
-        scope["state"]["deadline"] = Deadline.after(seconds)
+        accepted = Deadline.after(0)
+        scope["state"]["deadline"] = Deadline(accepted.at + seconds)
         reading = whole = begun = False
         try:
             async with asyncio.timeout(seconds + LATE_GRACE_SECONDS) as limit:
+
+                def allow(more_seconds: float) -> Deadline:
+                    nonlocal seconds
+                    longer = requested_timeout(asked, self._longest_seconds + more_seconds)
+                    when = limit.when()
+                    if when is not None:
+                        limit.reschedule(when + longer - seconds)
+                    seconds = longer
+                    deadline = scope["state"]["deadline"] = Deadline(accepted.at + seconds)
+                    return deadline
 
                 async def receive_noted() -> "Message":
                     nonlocal reading, whole
@@ -211,6 +224,7 @@ class DeadlineMiddleware:
                     limit.reschedule(None)
                     await send(message)
 
+                scope["state"]["allow"] = allow
                 await self._app(scope, receive_noted, send_begun)
         except TimeoutError:
             if begun:

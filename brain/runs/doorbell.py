@@ -185,8 +185,15 @@ class _Postgres:
     def _opened(self) -> "Connection":
         from psycopg import connect
 
-        alive = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
-        connection = connect(self._url, autocommit=True, connect_timeout=5, application_name="doorbell", **alive)
+        connection = connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=5,
+            application_name="doorbell",
+            keepalives_idle=15,
+            keepalives_interval=5,
+            keepalives_count=3,
+        )
         connection.execute(f"LISTEN {CHANNEL}")
         return connection
 

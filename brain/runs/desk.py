@@ -1,0 +1,139 @@
+"""The run store, asked from the event loop: blocking work in a bounded number of threads."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from brain.runs.doorbell import Doorbell
+from brain.runs.port import TERMINAL, Run, RunStore
+from brain.runs.watch import Watch
+from runtime.logs import get_logger
+from runtime.problems import Problem
+
+_T = TypeVar("_T")
+_log = get_logger(__name__)
+
+
+class RunsUnavailableError(Problem):
+    """The run store cannot be read or written now."""
+
+    def __init__(self, reason: str, retry_after_seconds: int = 2) -> None:
+        detail = f"the run store {reason}; try again in {retry_after_seconds} s, with the same Idempotency-Key if any"
+        super().__init__(503, detail=detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class RunDesk:
+    """Runs work on the store in threads of its own, and waits for runs; the store is opened with the first of it.
+
+    Args:
+        open_store: Opens the store.
+        doorbell: Rings when the store has changed.
+        stopping: Whether the process is about to end; nobody waits on then.
+        threads: Calls at a time.
+        waiting: Calls that may wait for a thread.
+        most_waits: Callers that may wait for the end of a run at a time; who comes later is answered at once.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], RunStore],
+        doorbell: Doorbell,
+        stopping: Callable[[], bool],
+        *,
+        threads: int,
+        waiting: int,
+        most_waits: int,
+    ) -> None:
+        self._open_store = open_store
+        self._doorbell = doorbell
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="run-store")
+        self._most = threads + waiting
+        self._held = 0
+        self._opening = threading.Lock()
+        self._store: RunStore | None = None
+        self.stopping = stopping
+        self._most_waits = most_waits
+        self._waits = 0
+        self.watch = Watch(self._newest, doorbell, stopping)
+
+    async def run(self, work: Callable[[RunStore], _T]) -> _T:
+        """Do some work on the store and return what it returns; what the store refuses comes through as it is.
+
+        A caller that is cancelled meanwhile stops waiting; the work is done all the same.
+
+        Raises:
+            RunsUnavailableError: The database does not answer, or too many calls wait already.
+        """
+        if self._held >= self._most:
+            raise RunsUnavailableError("has too many calls waiting", 1)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self.ask, work)
+        self._held += 1
+        future.add_done_callback(self._let_go)
+        return await asyncio.shield(future)
+
+    def ask(self, work: Callable[[RunStore], _T]) -> _T:
+        """The same in this thread, for those who may block."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            return work(self._opened())
+        except SQLAlchemyError as error:
+            _log.error("the run store failed", error=type(error).__name__, reason=str(error)[:500])
+            raise RunsUnavailableError("cannot be read or written now") from error
+
+    async def ended(self, run_id: str, timeout_seconds: float) -> Run:
+        """The run once it is terminal, or as it stands when the time is up or the process stops.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            RunsUnavailableError: As `run`.
+        """
+        if self._waits >= self._most_waits:
+            return await self.run(lambda store: store.get(run_id))
+        until = asyncio.get_running_loop().time() + timeout_seconds
+        self._waits += 1
+        try:
+            while True:
+                number, run = await self.run(lambda store: _as_it_stands(store, run_id))
+                left = until - asyncio.get_running_loop().time()
+                if run.state in TERMINAL or left <= 0 or not await self.watch.changed(run_id, number, left):
+                    return run
+        finally:
+            self._waits -= 1
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Close the store at the end."""
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Wait for the work in hand and close the store."""
+        self._doorbell.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._store is not None:
+            self._store.close()
+
+    async def _newest(self, run_ids: Collection[str]) -> Mapping[str, int]:
+        return await self.run(lambda store: store.newest_events(run_ids))
+
+    def _opened(self) -> RunStore:
+        with self._opening:
+            if self._store is None:
+                self._store = self._open_store()
+            return self._store
+
+    def _let_go(self, future: "asyncio.Future[_T]") -> None:
+        self._held -= 1
+        if not future.cancelled():
+            future.exception()  # the caller may have gone, and nobody else would look at it
+
+
+def _as_it_stands(store: RunStore, run_id: str) -> tuple[int, Run]:
+    """The number first: an event between the two reads only makes its reader look once more."""
+    return store.newest_events([run_id]).get(run_id, 0), store.get(run_id)
