@@ -1,0 +1,1 @@
+"""Measures of durable execution: our own run store beside DBOS."""
