@@ -1,16 +1,20 @@
 """The run store: all long work, whoever asked for it, on SQLite by default and PostgreSQL when set."""
 
-from brain.runs.errors import KeyUsedError, LeaseLostError, RunEndedError, RunNotFoundError
+from brain.runs.errors import KeyUsedError, LeaseLostError, NoRunStoreError, RunEndedError, RunNotFoundError
+from brain.runs.factory import open_run_store
 from brain.runs.port import (
     ACTIVE,
     PRIORITIES,
     TERMINAL,
     Claimed,
+    Counts,
+    Duration,
     NewRun,
     NewTask,
     Page,
     Priority,
     Progress,
+    Reused,
     Run,
     RunEvent,
     RunState,
@@ -25,13 +29,17 @@ __all__ = [
     "PRIORITIES",
     "TERMINAL",
     "Claimed",
+    "Counts",
+    "Duration",
     "KeyUsedError",
     "LeaseLostError",
     "NewRun",
     "NewTask",
+    "NoRunStoreError",
     "Page",
     "Priority",
     "Progress",
+    "Reused",
     "Run",
     "RunEndedError",
     "RunEvent",
@@ -41,4 +49,5 @@ __all__ = [
     "Task",
     "TaskChange",
     "TaskState",
+    "open_run_store",
 ]

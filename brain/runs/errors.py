@@ -26,6 +26,16 @@ class KeyUsedError(RuntimeError):
         self.run_id = run_id
 
 
+class NoRunStoreError(ValueError):
+    """No database is set where the embedded one is not allowed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the run store has no database: set BRAIN_DATABASE_URL where AIO_ENVIRONMENT is not local, "
+            "postgresql://… for any number of processes, sqlite:///PATH for one gateway and one worker"
+        )
+
+
 class LeaseLostError(RuntimeError):
     """Another worker has taken the run over, or it ended; nothing of the commit was kept."""
 

@@ -1,9 +1,11 @@
 """What a run is, and what a store of runs does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
+
+from brain.runs.presence import Beat, SeenWorker
 
 RunState = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 TaskState = Literal["waiting", "running", "succeeded", "failed", "skipped", "cancelled", "outcome_unknown"]
@@ -26,6 +28,13 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Reused:
+    """The result of a task of an earlier run; it may be None as any result may."""
+
+    result: object
+
+
+@dataclass(frozen=True)
 class NewTask:
     """A task of a run that is about to be accepted.
 
@@ -34,8 +43,10 @@ class NewTask:
         type: What it asks for.
         parameters: As they were given; references to other tasks' results stand in them as text.
         after: Ids of tasks of this run that end before it begins.
-        options: What the engine reads: condition, deadline, retries.
+        options: What the engine reads: `when`, `deadline` (ISO 8601 with its offset), `retries`, `on_unknown`.
         estimate_minor: What it is expected to cost, in minor units.
+        estimate_seconds: How long its call is expected to take.
+        reused: The result that it brings along; it has succeeded from the start then, and costs nothing.
     """
 
     id: str
@@ -44,6 +55,8 @@ class NewTask:
     after: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     estimate_minor: int = 0
+    estimate_seconds: float = 0.0
+    reused: Reused | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,7 @@ class NewRun:
         request_digest: Tells whether two requests ask the same.
         deadline: When it must have ended; None: never.
         budget_minor: What it may cost, in minor units; None: no limit.
+        budget_seconds: How long its calls may take, all together; None: no limit.
         retry_of: The run whose finished results it reuses.
     """
 
@@ -72,11 +86,22 @@ class NewRun:
     deadline: datetime | None = None
     budget_minor: int | None = None
     retry_of: str | None = None
+    budget_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task with what has become of it; `attempt` is that of its last call, 0 before the first."""
+    """A task with what has become of it.
+
+    Attributes:
+        attempt: Number of its last start, 0 before the first.
+        lost: How many of its starts a dead worker took with it.
+        due_at: Not started before then.
+        cost_minor: What its calls have cost, in minor units.
+        seconds: How long its calls have taken, all together.
+        started_at: Of its last start.
+        reused: Its result is an earlier run's.
+    """
 
     id: str
     type: str
@@ -92,6 +117,10 @@ class Task:
     cost_minor: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    estimate_seconds: float = 0.0
+    seconds: float = 0.0
+    lost: int = 0
+    reused: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +147,9 @@ class Run:
     epoch: int
     """Raised by each claim; a commit under an older one is refused."""
 
+    budget_seconds: float | None = None
+    spent_seconds: float = 0.0
+
 
 @dataclass(frozen=True)
 class Claimed:
@@ -131,7 +163,19 @@ class Claimed:
 
 @dataclass(frozen=True)
 class TaskChange:
-    """What becomes of a task; None leaves a field as it is."""
+    """What becomes of a task; None leaves a field as it is, but for `due_at`, which is cleared.
+
+    Attributes:
+        id: Which task.
+        state: `waiting` puts it back for another start.
+        attempt: Number of the start.
+        due_at: Not to be started before then.
+        result: With `succeeded`.
+        error: A problem, with what did not succeed, and with `waiting` after a start that failed.
+        cost_minor: What a call cost; added to the task's and the run's.
+        seconds: How long a call took; added likewise.
+        lost: How many starts dead workers have taken with them, in all.
+    """
 
     id: str
     state: TaskState
@@ -140,6 +184,8 @@ class TaskChange:
     result: object = None
     error: Mapping[str, object] | None = None
     cost_minor: int | None = None
+    seconds: float | None = None
+    lost: int | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +205,25 @@ class Page:
 
     runs: Sequence[Run]
     cursor: str | None
+
+
+@dataclass(frozen=True)
+class Duration:
+    """How long a task's last call took, and how it ended: seconds of one that did not succeed are a lower bound."""
+
+    type: str
+    state: TaskState
+    seconds: float
+    kind: str
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many runs there are, by (kind, state, priority), and for how long the oldest queued one has waited."""
+
+    runs: Mapping[tuple[str, RunState, Priority], int]
+    oldest_queued_seconds: float | None
 
 
 class RunStore(Protocol):
@@ -205,6 +270,22 @@ class RunStore(Protocol):
         """
         ...
 
+    def durations(self, since: datetime, limit: int = 10_000) -> Sequence[Duration]:
+        """Calls of tasks that succeeded, failed or were cancelled since a moment, newest first."""
+        ...
+
+    def counts(self) -> Counts:
+        """How many runs there are, and for how long the oldest has been queued."""
+        ...
+
+    def expire(self, limit: int = 100) -> Sequence[str]:
+        """End queued runs whose deadline has passed, as `failed` with reason `expired`; the ids of those that ended."""
+        ...
+
+    def asked_to_stop(self, holder: str) -> Sequence[str]:
+        """Ids of runs that a worker holds and that are cancelling."""
+        ...
+
     def claim(self, holder: str, lease_seconds: float, kinds: Sequence[str]) -> Claimed | None:
         """Take the run that is next; None where none waits.
 
@@ -246,6 +327,22 @@ class RunStore(Protocol):
 
     def release(self, claimed: Claimed) -> None:
         """Give a run back unfinished; the next claim may take it at once. What was lost already is let go silently."""
+        ...
+
+    def newest_events(self, run_ids: Collection[str]) -> Mapping[str, int]:
+        """Number of the last event of each run, by id; runs that there are not are left out."""
+        ...
+
+    def beat(self, beat: Beat) -> None:
+        """Note that a worker lives; see `brain.runs.presence`."""
+        ...
+
+    def leave(self, worker_id: str) -> None:
+        """Forget a worker that ends."""
+        ...
+
+    def seen_workers(self) -> Sequence[SeenWorker]:
+        """Workers of the last day that have not left, those seen last first."""
         ...
 
     def close(self) -> None:

@@ -14,8 +14,8 @@ AnyRow = Row[Any]
 
 
 def text(value: object) -> str:
-    """JSON that both databases give back to the bit."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """JSON that both databases give back to the bit; as ASCII, because half a surrogate pair is not UTF-8."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def progress_text(progress: Progress) -> str:
@@ -32,7 +32,7 @@ def run_values(new: NewRun, now_us: int) -> Mapping[str, object]:
         "priority": PRIORITIES.index(new.priority),
         "state": "queued",
         "reason": "",
-        "progress": progress_text(Progress(total=len(new.tasks) or None, unit="tasks" if new.tasks else "")),
+        "progress": progress_text(_first_progress(new)),
         "request": text(new.request),
         "request_digest": new.request_digest,
         "idempotency_key": new.idempotency_key,
@@ -40,13 +40,21 @@ def run_values(new: NewRun, now_us: int) -> Mapping[str, object]:
         "deadline_us": None if new.deadline is None else microseconds(new.deadline),
         "retry_of": new.retry_of,
         "budget_minor": new.budget_minor,
+        "budget_seconds": new.budget_seconds,
         "spent_minor": 0,
+        "spent_seconds": 0.0,
         "epoch": 0,
     }
 
 
-def task_values(run_id: str, place: int, new: NewTask) -> Mapping[str, object]:
+def _first_progress(new: NewRun) -> Progress:
+    reused = sum(task.reused is not None for task in new.tasks)
+    return Progress(reused, len(new.tasks), "tasks") if new.tasks else Progress()
+
+
+def task_values(run_id: str, place: int, new: NewTask, now_us: int) -> Mapping[str, object]:
     """The row of a task that is accepted."""
+    reused = new.reused is not None
     return {
         "run_id": run_id,
         "id": new.id,
@@ -56,9 +64,15 @@ def task_values(run_id: str, place: int, new: NewTask) -> Mapping[str, object]:
         "after": text(list(new.after)),
         "options": text(new.options),
         "estimate_minor": new.estimate_minor,
-        "state": "waiting",
+        "estimate_seconds": new.estimate_seconds,
+        "state": "succeeded" if reused else "waiting",
         "attempt": 0,
+        "lost": 0,
+        "result": None if new.reused is None or new.reused.result is None else text(new.reused.result),
+        "finished_us": now_us if reused else None,
+        "reused": reused,
         "cost_minor": 0,
+        "seconds": 0.0,
     }
 
 
@@ -83,6 +97,8 @@ def run_of(row: AnyRow) -> Run:
         budget_minor=row.budget_minor,
         spent_minor=row.spent_minor,
         epoch=row.epoch,
+        budget_seconds=row.budget_seconds,
+        spent_seconds=row.spent_seconds,
     )
 
 
@@ -103,6 +119,10 @@ def task_of(row: AnyRow) -> Task:
         cost_minor=row.cost_minor,
         started_at=_moment(row.started_us),
         finished_at=_moment(row.finished_us),
+        estimate_seconds=row.estimate_seconds,
+        seconds=row.seconds,
+        lost=row.lost,
+        reused=row.reused,
     )
 
 

@@ -1,6 +1,18 @@
 """Tables of the run store; times are microseconds since 1970 UTC, JSON is text."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 
 from brain.runs.port import ACTIVE, PRIORITIES, TERMINAL
 from runtime.database import keep_rows
@@ -32,7 +44,9 @@ runs = Table(
     Column("deadline_us", BigInteger),
     Column("retry_of", Text, ForeignKey("runs.id")),
     Column("budget_minor", BigInteger),
+    Column("budget_seconds", Float),
     Column("spent_minor", BigInteger, nullable=False, default=0),
+    Column("spent_seconds", Float, nullable=False, default=0.0),
     Column("holder", Text),
     Column("epoch", BigInteger, nullable=False, default=0),
     Column("lease_until_us", BigInteger),
@@ -43,6 +57,7 @@ _waits = runs.c.state == "queued"
 Index("runs_that_wait", runs.c.owner, runs.c.priority, runs.c.created_us, sqlite_where=_waits, postgresql_where=_waits)
 _held = runs.c.state.in_(("running", "cancelling"))
 Index("runs_that_are_held", runs.c.lease_until_us, sqlite_where=_held, postgresql_where=_held)
+Index("runs_by_state", runs.c.state, runs.c.kind, runs.c.priority)
 Index("runs_by_owner", runs.c.owner, runs.c.created_us, runs.c.id)
 Index("runs_by_key", runs.c.owner, runs.c.idempotency_key, runs.c.created_us)
 
@@ -57,15 +72,20 @@ tasks = Table(
     Column("after", Text, nullable=False),
     Column("options", Text, nullable=False),
     Column("estimate_minor", BigInteger, nullable=False),
+    Column("estimate_seconds", Float, nullable=False),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
+    Column("lost", Integer, nullable=False, default=0),
+    Column("reused", Boolean, nullable=False, default=False),
     Column("due_us", BigInteger),
     Column("result", Text),
     Column("error", Text),
     Column("cost_minor", BigInteger, nullable=False, default=0),
+    Column("seconds", Float, nullable=False, default=0.0),
     Column("started_us", BigInteger),
     Column("finished_us", BigInteger),
 )
+Index("run_tasks_by_end", tasks.c.finished_us)
 
 events = Table(
     "run_events",

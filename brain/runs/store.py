@@ -6,19 +6,23 @@ from datetime import timedelta
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from brain.runs.cursor import read_cursor, write_cursor
+from brain.runs.ended import end_queued
 from brain.runs.errors import KeyUsedError, RunEndedError, RunNotFoundError
+from brain.runs.figures import Figures
 from brain.runs.history import note
 from brain.runs.leases import Leases
+from brain.runs.newest import Newest
 from brain.runs.port import TERMINAL, NewRun, Page, Run, RunEvent, RunState, Task
 from brain.runs.rows import event_of, run_of, run_values, task_of, task_values
 from brain.runs.schema import events, metadata, runs, tasks
+from brain.runs.workers import Workers
 from runtime.one_writer import OneWriter
 
 KEY_LIFETIME = timedelta(hours=24)
 _LOCK = 7_203_125  # any constant that nothing else in the database uses, nor the one after it
 
 
-class SqlRunStore(Leases):
+class SqlRunStore(Leases, Figures, Newest, Workers):
     """See `RunStore`.
 
     Args:
@@ -37,7 +41,7 @@ class SqlRunStore(Leases):
             if earlier is not None:
                 return earlier
             connection.execute(insert(runs), run_values(new, now_us))
-            rows = [task_values(new.id, place, task) for place, task in enumerate(new.tasks)]
+            rows = [task_values(new.id, place, task, now_us) for place, task in enumerate(new.tasks)]
             if rows:
                 connection.execute(insert(tasks), rows)
             note(connection, new.id, now_us, "queued", {})
@@ -94,7 +98,7 @@ class SqlRunStore(Leases):
                 return run
             now_us = self._database.database_now(connection)
             if run.state == "queued":
-                self._end_queued(connection, run_id, now_us)
+                end_queued(connection, run_id, now_us, "cancelled", "cancelled: before it began")
             else:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(state="cancelling"))
                 note(connection, run_id, now_us, "cancelling", {})
@@ -115,13 +119,6 @@ class SqlRunStore(Leases):
         if row.request_digest != new.request_digest:
             raise KeyUsedError(new.idempotency_key, row.id)
         return run_of(row)
-
-    def _end_queued(self, connection: Connection, run_id: str, now_us: int) -> None:
-        ended = {"state": "cancelled", "reason": "cancelled before it began", "finished_us": now_us}
-        connection.execute(update(runs).where(runs.c.id == run_id).values(ended))
-        waiting = (tasks.c.run_id == run_id) & (tasks.c.state == "waiting")
-        connection.execute(update(tasks).where(waiting).values(state="cancelled", finished_us=now_us))
-        note(connection, run_id, now_us, "cancelled", {})
 
     def _run(self, connection: Connection, run_id: str, owner: str | None = None) -> Run:
         row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
