@@ -27,7 +27,7 @@ ANALYZE_PATH = f"{PREFIX}/analyze"
 
 router = APIRouter(prefix=PREFIX, tags=["fraud"], route_class=JsonRoute)
 
-_KEY_PARAMETER = {
+KEY_PARAMETER: dict[str, object] = {
     "name": IDEMPOTENCY_HEADER,
     "in": "header",
     "description": "the same key and body within 24 hours give the first answer; another body, 409",
@@ -45,7 +45,7 @@ _ANY_CASE = {"anyOf": [CardRequest.model_json_schema(), RecordRequest.model_json
     },
     response_class=Response,
     openapi_extra={
-        "parameters": [_KEY_PARAMETER],
+        "parameters": [KEY_PARAMETER],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _ANY_CASE}}},
     },
 )

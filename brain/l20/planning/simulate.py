@@ -21,6 +21,7 @@ DRAWS = 2000
 SHARED_CORRELATION = 0.3
 CONFIDENCE = 0.95
 _SLACK = 1e-9
+_PERCENTILES = (10, 50, 80, 95)
 
 Floats = NDArray[np.float64]
 
@@ -148,6 +149,13 @@ def wilson(successes: int, draws: int, confidence: float = CONFIDENCE) -> Probab
     middle = (share + z * z / (2 * draws)) / (1 + z * z / draws)
     half = z / (1 + z * z / draws) * math.sqrt(share * (1 - share) / draws + z * z / (4 * draws * draws))
     return Probability(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
+
+
+def quantiles(values: Floats, digits: int) -> dict[str, float]:
+    """The 10th, 50th, 80th and 95th percentile, rounded; whole numbers where `digits` is 0."""
+    found = np.percentile(values, _PERCENTILES)
+    rounded = (round(float(value), digits or None) for value in found)
+    return {f"p{share}": value for share, value in zip(_PERCENTILES, rounded, strict=True)}
 
 
 def _demands(problem: Problem, schedule: Schedule, name: str) -> dict[str, int]:

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-import numpy as np
-
 from brain.l20.planning.gantt import gantt
 from brain.l20.planning.problem import Problem, Schedule
 from brain.l20.planning.profile import critical_path, resource_profile
-from brain.l20.planning.simulate import DRAWS, SHARED_CORRELATION, Floats, Outcomes
+from brain.l20.planning.simulate import DRAWS, SHARED_CORRELATION, Outcomes, quantiles
 from brain.l20.planning.solution import Solution
 from brain.l20.strategy.build import Project
 from brain.l20.strategy.calendar import Calendar
@@ -21,7 +19,10 @@ DURATIONS = (
     "log-normal with mean (low + 4 likely + high) / 6 and standard deviation (high - low) / 6, or fitted to what was "
     "measured; each task has the hours of its quantile, rounded up"
 )
-_QUANTILES = (10, 50, 80, 95)
+
+
+LEAST_PROBABILITY = 0.8
+"""Of keeping a limit; below it the answer warns."""
 
 
 @dataclass(frozen=True)
@@ -177,26 +178,21 @@ def _risk(order: Order, outcomes: Outcomes) -> Document:
         "confidence": 0.95,
         "on_time": None if hours is None else asdict(outcomes.on_time(hours)),
         "within_budget": None if budget is None else asdict(outcomes.within(budget)),
-        "makespan_hours": _quantiles(outcomes.makespans, 1),
-        "cost_minor": _quantiles(outcomes.costs, None),
+        "makespan_hours": quantiles(outcomes.makespans, 1),
+        "cost_minor": quantiles(outcomes.costs, 0),
     }
-
-
-def _quantiles(values: Floats, digits: int | None) -> Mapping[str, float]:
-    found = np.percentile(values, _QUANTILES)
-    return {f"p{q}": round(float(value), digits) for q, value in zip(_QUANTILES, found, strict=True)}
 
 
 def _doubts(solved: Solved, outcomes: Outcomes) -> list[Warned]:
     order = solved.project.order
     found = []
-    for what, limit, probability in (
-        ("timeline", order.timeline_hours, outcomes.on_time),
-        ("budget", order.budget_minor, outcomes.within),
-    ):
-        if limit is not None and probability(limit).probability < order.quantile:
-            detail = f"the {what} holds in {probability(limit).probability:.0%} of the draws; ask for more room in it"
-            found.append(Warned(code=f"{what}_at_risk", detail=detail))
+    if order.timeline_hours is not None and outcomes.on_time(order.timeline_hours).probability < LEAST_PROBABILITY:
+        detail = "it holds in fewer than four of five draws; allow more time or raise the quantile"
+        found.append(Warned(code="timeline_at_risk", detail=detail))
+    if order.budget_minor is not None and outcomes.within(order.budget_minor).probability < LEAST_PROBABILITY:
+        other = "ask for objective_function 'cost', " if order.objective_function == "makespan" else ""
+        detail = f"it holds in fewer than four of five draws; {other}raise the budget or the quantile"
+        found.append(Warned(code="budget_at_risk", detail=detail))
     return found
 
 

@@ -11,6 +11,8 @@ from brain.l20.strategy.build import Project
 from brain.l20.strategy.calendar import Calendar
 
 Document = dict[str, object]
+Lacking = list[Mapping[str, int]]
+"""By mode of a task that fits nowhere: the units that it needs of resources that are too small for it."""
 
 
 def explained(project: Project, seconds: float, workers: int) -> tuple[bool | None, Document]:
@@ -82,10 +84,9 @@ def _too_small(project: Project, seconds: float, workers: int) -> Document:
     }
 
 
-def _lacking(project: Project) -> Iterator[list[Mapping[str, int]]]:
-    """For each task that fits nowhere: what each of its modes needs of the resources that are too small for it."""
+def _lacking(project: Project) -> Iterator[Lacking]:
     for task in project.order.outline.tasks:
-        modes = [
+        modes: Lacking = [
             {name: units for name, units in mode.needs.items() if units > project.capacities[name]}
             for mode in task.modes
         ]
@@ -93,9 +94,7 @@ def _lacking(project: Project) -> Iterator[list[Mapping[str, int]]]:
             yield modes
 
 
-def _raised(
-    project: Project, lacking: list[list[Mapping[str, int]]], name: str, seconds: float, workers: int
-) -> Change:
+def _raised(project: Project, lacking: list[Lacking], name: str, seconds: float, workers: int) -> Change:
     """The capacity that lets every task fit, raised further where budget or timeline ask for it."""
     limit, now = Limit("resource", name), project.capacities[name]
     alone = [[lacks[name] for lacks in modes if set(lacks) == {name}] for modes in lacking]

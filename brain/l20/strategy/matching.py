@@ -5,12 +5,12 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from brain.l20.strategy.library import Library
+from brain.l20.strategy.order import ChosenBy, Warned
 from brain.l20.strategy.playbook import Playbook
 
-ChosenBy = Literal["bm25", "embeddings", "llm", "request"]
 MOST_PLAYBOOKS = 4
 LEAST_SCORE = 1.0
 """Of words that no playbook chosen before accounts for; 1 is about a word that only one playbook knows."""
@@ -24,20 +24,12 @@ _TITLE_WEIGHT, _WORDS_WEIGHT = 2.0, 1.0
 
 @dataclass(frozen=True)
 class Match:
-    """A playbook that is asked for; `score` grows with resemblance and depends on `chosen_by`, None where it has none."""
+    """A playbook that is asked for; `score` grows with resemblance, in units of `chosen_by`; None where it has none."""
 
     playbook: Playbook
     score: float | None
     matched: tuple[str, ...]
     chosen_by: ChosenBy
-
-
-@dataclass(frozen=True)
-class Warned:
-    """Why an answer deserves less trust than usual."""
-
-    code: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -70,10 +62,10 @@ class FullTextMissingError(RuntimeError):
 class Bm25Matcher:
     """Okapi BM25 over titles and words of the playbooks, with Porter's stems, by SQLite's FTS5.
 
-    The best playbook takes its words out of the objective; the next one is chosen for what is left, while enough is left.
-    So "launch a product with a marketing campaign" asks for two.
+    The best playbook takes its words out of the objective; the next is chosen for what is left, if that is enough. So
+    "launch a product with a marketing campaign" asks for two.
 
-    Scores are in units of the rarity of a word that one playbook alone has, so that they mean the same in every library.
+    Scores are in units of the rarity of a word that one playbook alone has: they mean the same in every library.
 
     Args:
         library: What there is to choose from.
@@ -109,7 +101,7 @@ class Bm25Matcher:
         return Matched(tuple(chosen), nearest)
 
     def _scores(self, objective: str) -> dict[str, dict[str, float]]:
-        """By playbook: what each word of the objective adds; BM25 is a sum over words, so one question a word will do."""
+        """By playbook: what each word of the objective adds; BM25 is a sum over words, so a question a word will do."""
         found: dict[str, dict[str, float]] = {name: {} for name in self._library}
         query = "SELECT name, bm25(playbooks, 0, ?, ?) FROM playbooks WHERE playbooks MATCH ?"
         for word in dict.fromkeys(_WORD.findall(objective.lower())):

@@ -14,6 +14,10 @@ MOST_SECONDS = 60.0
 LEAST_QUANTILE, MOST_QUANTILE = 0.5, 0.95
 
 
+ChosenBy = Literal["bm25", "embeddings", "llm", "request", "playbook"]
+"""`request`: the caller named it; `playbook`: another one uses it."""
+
+
 class Chosen(BaseModel):
     """A playbook of the plan and why it is there; `score` is None where it was not scored."""
 
@@ -21,7 +25,7 @@ class Chosen(BaseModel):
     title: str
     score: float | None
     matched: tuple[str, ...]
-    chosen_by: Literal["bm25", "embeddings", "llm", "request", "playbook"]
+    chosen_by: ChosenBy
 
 
 class Warned(BaseModel):

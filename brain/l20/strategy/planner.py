@@ -1,4 +1,4 @@
-"""An order becomes a plan: solve, check, explain where there is none, simulate. For the worker; needs numpy and ortools."""
+"""An order becomes a plan: solve, check, explain where there is none, simulate. For the worker alone."""
 
 import time
 from collections.abc import Callable

@@ -55,8 +55,8 @@ class PlaybookTask(_Strict):
     """A piece of work.
 
     `after` names tasks of the same playbook. `links` names tasks of others, as `PLAYBOOK.TASK`: they count where that
-    playbook is part of the plan. `replaced_by` names a task of another playbook: where that one is part of the plan this
-    task is left out, and what comes after it comes after the other. `capability` is what the platform does by itself.
+    playbook is part of the plan. `replaced_by` names a task of another playbook: where that one is part of the plan,
+    this task is left out and what comes after it comes after the other. `capability` is what the platform can do.
     """
 
     id: Name

@@ -15,12 +15,9 @@ _UNITS = {
     "quarter": timedelta(days=3 * DAYS_A_MONTH),
     "year": timedelta(days=DAYS_A_YEAR),
 }
-_NUMBERS = {
-    name: number
-    for number, name in enumerate(
-        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], start=1
-    )
-} | {"a": 1, "an": 1}
+_NUMBERS = dict(
+    a=1, an=1, one=1, two=2, three=3, four=4, five=5, six=6, seven=7, eight=8, nine=9, ten=10, eleven=11, twelve=12
+)
 _WORDS = re.compile(r"(\d{1,6}(?:\.\d{1,3})?|[a-z]{1,8})[ -]?(hour|day|week|month|quarter|year)s?")
 _ISO = re.compile(
     r"P(?=.)(?:(?P<year>\d{1,4})Y)?(?:(?P<month>\d{1,4})M)?(?:(?P<week>\d{1,4})W)?(?:(?P<day>\d{1,5})D)?"
