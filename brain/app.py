@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from brain import errors
-from brain.api import crypto, fraud, fraud_alerts, fraud_batch, fraud_feedback, health
+from brain.api import crypto, fraud, fraud_alerts, fraud_batch, fraud_feedback, health, run_events, runs
 from brain.api.problem_model import ProblemDocument
 from brain.console import pages
 from brain.express import Express
@@ -34,6 +34,7 @@ has a deadline, which `X-Timeout-Seconds` shortens. Where keys are asked for, se
 TAGS: list[dict[str, object]] = [
     {"name": "crypto", "description": "Price distributions of coins."},
     {"name": "fraud", "description": "Decisions about card transactions, network connections and crypto accounts."},
+    {"name": "runs", "description": "All long work: read, followed, cancelled and retried in one place."},
     {"name": "health", "description": "Probes, state of the parts, metrics."},
 ]
 
@@ -109,6 +110,8 @@ def create_api(services: Services) -> FastAPI:
         fraud_batch.router,
         fraud_feedback.router,
         fraud_alerts.router,
+        runs.router,
+        run_events.router,
     )
     for area in areas:
         api.include_router(area)

@@ -14,6 +14,7 @@ from brain.crypto.predictor import CryptoPredictor
 from brain.deadline import Deadline
 from brain.fraud.cases import KINDS, Kind
 from brain.fraud.status import Look, look_at_log, look_at_model
+from brain.runs.status import look_at_workers
 from brain.services import Services
 from brain.version import gateway_version
 
@@ -47,7 +48,7 @@ class Part(BaseModel):
     """One process of the platform."""
 
     name: str
-    kind: Literal["gateway", "predictor", "tracking", "limits", "features", "alerts"]
+    kind: Literal["gateway", "predictor", "tracking", "limits", "features", "alerts", "worker"]
     state: PartState
     detail: str = Field(default="", description="what is wrong, in words; empty while nothing is")
     version: str = ""
@@ -56,6 +57,7 @@ class Part(BaseModel):
     data: DataAge | None = None
     uptime_seconds: float | None = None
     lag: int | None = Field(default=None, description="events that the feature store is behind the decision log")
+    waiting: int | None = Field(default=None, description="runs that wait for a worker")
 
 
 class Status(BaseModel):
@@ -88,7 +90,7 @@ class StatusBoard:
         looks = [_look_at_predictor(predictor, services) for predictor in services.predictors.values()]
         fraud = [_look_at_fraud(kind, services) for kind in KINDS]
         found, log = await asyncio.gather(
-            asyncio.gather(*looks, *fraud, _look_at_mlflow(services)),
+            asyncio.gather(*looks, *fraud, _look_at_mlflow(services), _look_at_worker(services)),
             look_at_log(services.fraud, datetime.now(UTC)),
         )
         parts = [self._gateway(), *found, *(_fraud_part(look, services) for look in log)]
@@ -156,6 +158,20 @@ async def _look_at_mlflow(services: Services) -> Part:
     except UpstreamError as error:
         return part.model_copy(update={"state": "down", "detail": error.detail})
     return part.model_copy(update={"version": answer.body[:40].decode("ascii", "replace").strip()})
+
+
+async def _look_at_worker(services: Services) -> Part:
+    look = await look_at_workers(services.runs)
+    return Part(
+        name=look.name,
+        kind="worker",
+        state=look.state,
+        detail=look.detail,
+        version=look.version,
+        address=look.address,
+        uptime_seconds=look.uptime_seconds,
+        waiting=look.waiting,
+    )
 
 
 def _limits_part(services: Services) -> Part:

@@ -1,7 +1,7 @@
 """What routes work with: built once when the gateway starts, closed when it ends."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +15,11 @@ from brain.clients.upstream import Upstream
 from brain.clients.upstreams import Upstreams
 from brain.crypto.predictor import CryptoPredictor
 from brain.fraud.desk import FraudDesk, build_desk
+from brain.runs import metrics as run_metrics
+from brain.runs.desk import RunDesk
+from brain.runs.doorbell import Doorbell
+from brain.runs.factory import open_run_store
+from brain.runs.feed import RunFeed
 from brain.security.auth import Authenticator
 from brain.security.keys.port import KeyStore
 from brain.security.limits import RateLimiter
@@ -36,6 +41,8 @@ class Services:
     """By timeframe."""
 
     fraud: FraudDesk
+    runs: RunDesk
+    run_feed: RunFeed
     mlflow: Upstream
     registry: CollectorRegistry
     """Every metric of this gateway."""
@@ -71,6 +78,7 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         "login": settings.login_rate_limit,
         "analyze": settings.fraud.rate_limit,
     }
+    runs = _run_desk(settings, lambda: services.draining)
     services = Services(
         settings=settings,
         keys=keys,
@@ -84,17 +92,37 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         fraud=build_desk(
             settings.fraud, upstreams.guarded, http=http, registry=registry, stopping=lambda: services.draining
         ),
+        runs=runs,
+        run_feed=RunFeed(
+            runs,
+            heartbeat_seconds=settings.runs.heartbeat_seconds,
+            progress_seconds=settings.runs.progress_seconds,
+            most=settings.runs.most_streams,
+        ),
         mlflow=upstreams.open("MLflow", settings.resolved_mlflow_url),
         registry=registry,
     )
+    run_metrics.install(registry, runs, lambda: services.run_feed.open)
     return services
+
+
+def _run_desk(settings: BrainSettings, stopping: Callable[[], bool]) -> RunDesk:
+    url, own = settings.resolved_runs_url, settings.runs
+    return RunDesk(
+        lambda: open_run_store(url),
+        Doorbell(url),
+        stopping,
+        threads=own.database_threads,
+        waiting=own.database_waiting,
+        most_waits=own.most_waits,
+    )
 
 
 @asynccontextmanager
 async def running(services: Services) -> AsyncIterator[None]:
     """Close connections when the gateway ends."""
     try:
-        async with services.fraud.running():
+        async with services.fraud.running(), services.runs.running():
             yield
     finally:
         await services.http.aclose()

@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brain.fraud.settings import FraudSettings
 from brain.rates import readable_limit
+from brain.runs.desk_settings import RunDeskSettings
+from brain.runs.settings import RunStoreSettings
 from components.crypto.series import Timeframe
 from runtime.settings import runtime_settings
 
@@ -59,13 +61,16 @@ class BrainSettings(BaseSettings):
     """Where authentication is on: whether `/metrics` needs a key with scope `status`."""
 
     database_url: SecretStr = SecretStr("")
-    """`postgresql://…` for the API keys; empty means `brain.db` (SQLite) in the state folder."""
+    """`postgresql://…` for API keys and runs; empty means `brain.db` and `runs.db` (SQLite) in the state folder."""
 
     crypto_predictors: Mapping[str, AnyHttpUrl] = {"1h": AnyHttpUrl("http://127.0.0.1:5002")}
     """Address of the crypto predictor of each timeframe, as JSON."""
 
     fraud: FraudSettings = Field(default_factory=FraudSettings)
     """The fraud routes' own settings, prefix `BRAIN_FRAUD_`."""
+
+    runs: RunDeskSettings = Field(default_factory=RunDeskSettings)
+    """The runs' own settings, prefix `BRAIN_RUNS_`."""
 
     predictor_api_key: SecretStr = SecretStr("")
     """Sent to predictors as `Authorization: Bearer`; empty sends none."""
@@ -188,6 +193,15 @@ class BrainSettings(BaseSettings):
                 "gateways, sqlite:///PATH for exactly one"
             )
         return f"sqlite:///{runtime_settings().state_dir.resolve() / 'brain.db'}"
+
+    @property
+    def resolved_runs_url(self) -> str:
+        """The run store's address: the same database, or the embedded file of its own.
+
+        Raises:
+            NoRunStoreError: None is set outside a local environment.
+        """
+        return self.database_url.get_secret_value() or RunStoreSettings().resolved_url
 
     @property
     def sqlite_path(self) -> Path | None:

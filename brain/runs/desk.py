@@ -56,7 +56,7 @@ class RunDesk:
         self._store: RunStore | None = None
         self.stopping = stopping
         self._most_waits = most_waits
-        self._waits = 0
+        self.waits = 0
         self.watch = Watch(self._newest, doorbell, stopping)
 
     async def run(self, work: Callable[[RunStore], _T]) -> _T:
@@ -91,10 +91,10 @@ class RunDesk:
             RunNotFoundError: There is no such run.
             RunsUnavailableError: As `run`.
         """
-        if self._waits >= self._most_waits:
+        if self.waits >= self._most_waits:
             return await self.run(lambda store: store.get(run_id))
         until = asyncio.get_running_loop().time() + timeout_seconds
-        self._waits += 1
+        self.waits += 1
         try:
             while True:
                 number, run = await self.run(lambda store: _as_it_stands(store, run_id))
@@ -102,7 +102,7 @@ class RunDesk:
                 if run.state in TERMINAL or left <= 0 or not await self.watch.changed(run_id, number, left):
                     return run
         finally:
-            self._waits -= 1
+            self.waits -= 1
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

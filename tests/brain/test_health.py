@@ -35,7 +35,7 @@ async def test_status_shows_each_part_with_version_address_and_age_of_its_data(
 ) -> None:
     gateway = await open_gateway(predictor.url, public_mlflow_url="https://mlflow.example.com/")
     status, parts = await parts_of(gateway)
-    assert status["state"] == "up" and set(parts) == {"gateway", "crypto-forecast-1h", "mlflow", *FRAUD}
+    assert status["state"] == "up" and set(parts) == {"gateway", "crypto-forecast-1h", "mlflow", "brain-worker", *FRAUD}
     served = parts["crypto-forecast-1h"]
     assert (served["version"], served["address"], served["model"]["network"]) == ("3", predictor.url, "lstm")
     assert served["model"]["link"] == "https://mlflow.example.com/#/models/crypto-forecast-1h/versions/3"
