@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from brain import errors
-from brain.api import crypto, fraud, fraud_alerts, fraud_batch, fraud_feedback, health, run_events, runs
+from brain.api import crypto, fraud, fraud_alerts, fraud_batch, fraud_feedback, health, l20_prioritize, run_events, runs
 from brain.api.problem_model import ProblemDocument
 from brain.console import pages
 from brain.express import Express
@@ -34,6 +34,7 @@ has a deadline, which `X-Timeout-Seconds` shortens. Where keys are asked for, se
 TAGS: list[dict[str, object]] = [
     {"name": "crypto", "description": "Price distributions of coins."},
     {"name": "fraud", "description": "Decisions about card transactions, network connections and crypto accounts."},
+    {"name": "l20", "description": "Plans, priorities, allocation of resources, figures of the work done."},
     {"name": "runs", "description": "All long work: read, followed, cancelled and retried in one place."},
     {"name": "health", "description": "Probes, state of the parts, metrics."},
 ]
@@ -66,7 +67,10 @@ def create_app(services: Services) -> "ASGIApp":
         DeadlineMiddleware(Express(api, fraud.ANALYZE_PATH, fraud.analyze), settings.default_timeout_seconds),
         settings.body_limit_bytes,
     )
-    app: ASGIApp = ByPath(usual, {fraud_batch.PATH: batch, fraud.ANALYZE_PATH: express})
+    ranking = BodyLimitMiddleware(
+        DeadlineMiddleware(api, settings.l20_priority.timeout_seconds), settings.l20_priority.body_limit_bytes
+    )
+    app: ASGIApp = ByPath(usual, {fraud_batch.PATH: batch, fraud.ANALYZE_PATH: express, l20_prioritize.PATH: ranking})
     app = GateMiddleware(
         app,
         origins=OriginPolicy(settings.host_names, settings.allowed_origins),
@@ -112,6 +116,7 @@ def create_api(services: Services) -> FastAPI:
         fraud_alerts.router,
         runs.router,
         run_events.router,
+        l20_prioritize.router,
     )
     for area in areas:
         api.include_router(area)

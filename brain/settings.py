@@ -12,6 +12,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brain.fraud.settings import FraudSettings
+from brain.l20.priority.settings import PrioritySettings
 from brain.rates import readable_limit
 from brain.runs.desk_settings import RunDeskSettings
 from brain.runs.settings import RunStoreSettings
@@ -71,6 +72,9 @@ class BrainSettings(BaseSettings):
 
     runs: RunDeskSettings = Field(default_factory=RunDeskSettings)
     """The runs' own settings, prefix `BRAIN_RUNS_`."""
+
+    l20_priority: PrioritySettings = Field(default_factory=PrioritySettings)
+    """How work is ranked, prefix `BRAIN_L20_PRIORITY_`."""
 
     predictor_api_key: SecretStr = SecretStr("")
     """Sent to predictors as `Authorization: Bearer`; empty sends none."""
