@@ -1,0 +1,71 @@
+"""What a handler of a kind of run gets, and what it gives."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from brain.runs.port import Progress, Run, RunState, Task, TaskChange
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        state: A terminal one.
+        reason: Finer than the state; its first word is the machine's, after `: ` words may follow.
+        result: JSON.
+        changes: What becomes of tasks in the same commit.
+    """
+
+    state: RunState
+    reason: str = ""
+    result: object = None
+    changes: Sequence[TaskChange] = ()
+
+
+class Held(Protocol):
+    """A run under a lease that somebody else renews; only for the event loop that made it."""
+
+    @property
+    def run(self) -> Run:
+        """As it was at the last commit or renewal."""
+        ...
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """As they were when the run was taken."""
+        ...
+
+    @property
+    def stop(self) -> asyncio.Event:
+        """Set when nothing new is to begin: the caller asked to cancel, the lease was lost, or the worker drains."""
+        ...
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether the caller asked to cancel."""
+        ...
+
+    async def commit(
+        self, changes: Sequence[TaskChange] = (), *, progress: Progress | None = None, event: str | None = None
+    ) -> Run:
+        """Record what was done, all of it or nothing; waits while the database is away, as long as the lease lasts.
+
+        Raises:
+            LeaseLostError: Another worker has the run, or may have it; end at once.
+        """
+        ...
+
+
+class Handler(Protocol):
+    """Carries out the runs of a kind."""
+
+    async def __call__(self, held: Held) -> Outcome | None:
+        """Work until the run has ended; None gives it back unfinished, which only a worker that drains wants.
+
+        A `Problem` that it raises ends the run as failed with the problem as its result; any other exception does too,
+        without its text.
+        """
+        ...
