@@ -9,7 +9,19 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from brain import errors
-from brain.api import crypto, fraud, fraud_alerts, fraud_batch, fraud_feedback, health, l20_prioritize, run_events, runs
+from brain.api import (
+    crypto,
+    fraud,
+    fraud_alerts,
+    fraud_batch,
+    fraud_feedback,
+    health,
+    l20_coordinate,
+    l20_prioritize,
+    orchestrate,
+    run_events,
+    runs,
+)
 from brain.api.problem_model import ProblemDocument
 from brain.console import pages
 from brain.express import Express
@@ -34,6 +46,7 @@ has a deadline, which `X-Timeout-Seconds` shortens. Where keys are asked for, se
 TAGS: list[dict[str, object]] = [
     {"name": "crypto", "description": "Price distributions of coins."},
     {"name": "fraud", "description": "Decisions about card transactions, network connections and crypto accounts."},
+    {"name": "orchestration", "description": "Graphs of tasks that survive whatever stops a process."},
     {"name": "l20", "description": "Plans, priorities, allocation of resources, figures of the work done."},
     {"name": "runs", "description": "All long work: read, followed, cancelled and retried in one place."},
     {"name": "health", "description": "Probes, state of the parts, metrics."},
@@ -116,6 +129,8 @@ def create_api(services: Services) -> FastAPI:
         fraud_alerts.router,
         runs.router,
         run_events.router,
+        orchestrate.router,
+        l20_coordinate.router,
         l20_prioritize.router,
     )
     for area in areas:
