@@ -17,7 +17,9 @@ from brain.api import (
     fraud_feedback,
     health,
     l20_coordinate,
+    l20_plans,
     l20_prioritize,
+    l20_strategize,
     orchestrate,
     run_events,
     runs,
@@ -132,6 +134,8 @@ def create_api(services: Services) -> FastAPI:
         orchestrate.router,
         l20_coordinate.router,
         l20_prioritize.router,
+        l20_strategize.router,
+        l20_plans.router,
     )
     for area in areas:
         api.include_router(area)

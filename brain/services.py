@@ -15,6 +15,8 @@ from brain.clients.upstream import Upstream
 from brain.clients.upstreams import Upstreams
 from brain.crypto.predictor import CryptoPredictor
 from brain.fraud.desk import FraudDesk, build_desk
+from brain.l20.strategy.commission import Commission
+from brain.l20.strategy.matchers import build_matcher, library_of
 from brain.runs import metrics as run_metrics
 from brain.runs.desk import RunDesk
 from brain.runs.doorbell import Doorbell
@@ -54,6 +56,13 @@ class Services:
     def capabilities(self) -> Registry:
         """What runs can be made of; the gateway checks requests against it, and calls none."""
         return build_registry(self)
+
+    @cached_property
+    def commission(self) -> Commission:
+        """Takes orders for plans; `PlaybookError` or `FullTextMissingError` where it cannot."""
+        settings = self.settings.l20
+        served = tuple(one.type for one in self.capabilities.served())
+        return Commission(library_of(settings), build_matcher(settings, self.http), served)
 
 
 def services_of(request: Request) -> Services:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brain.fraud.settings import FraudSettings
 from brain.l20.priority.settings import PrioritySettings
+from brain.l20.strategy.settings import StrategySettings
 from brain.rates import readable_limit
 from brain.runs.desk_settings import RunDeskSettings
 from brain.runs.settings import RunStoreSettings
@@ -72,6 +73,9 @@ class BrainSettings(BaseSettings):
 
     runs: RunDeskSettings = Field(default_factory=RunDeskSettings)
     """The runs' own settings, prefix `BRAIN_RUNS_`."""
+
+    l20: StrategySettings = Field(default_factory=StrategySettings)
+    """How plans are made, prefix `BRAIN_L20_`."""
 
     l20_priority: PrioritySettings = Field(default_factory=PrioritySettings)
     """How work is ranked, prefix `BRAIN_L20_PRIORITY_`."""

@@ -1,7 +1,5 @@
 """L20: from an objective to a plan that can be defended, and its execution."""
 
-import hashlib
-import json
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
@@ -9,11 +7,13 @@ from starlette.responses import Response
 
 from brain.api.accepted import ACCEPTED, PREFER_PARAMETER, accepted
 from brain.api.fraud import KEY_PARAMETER, idempotency_key
+from brain.api.l20_plans import KIND
 from brain.api.problem_model import problems
 from brain.json_body import JsonRoute
 from brain.l20.strategy.commission import Commission
 from brain.l20.strategy.matching import FullTextMissingError
 from brain.l20.strategy.request import StrategizeRequest
+from brain.orchestration.submission import digest
 from brain.runs import NewRun
 from brain.runs.ids import new_run_id
 from brain.security.principal import require
@@ -21,7 +21,6 @@ from brain.services import Services, services_of
 from runtime.problems import Problem
 
 PATH = "/api/v1/l20/strategize"
-KIND = "plan"
 SCOPE = "orchestrate"
 WAIT_SECONDS = 20
 
@@ -51,7 +50,7 @@ async def strategize(body: StrategizeRequest, request: Request) -> Response:
         kind=KIND,
         owner=principal.id,
         request=order.model_dump(mode="json"),
-        request_digest=_digest(body),
+        request_digest=digest(KIND, body.model_dump(mode="json", exclude_unset=True)),
         idempotency_key=key,
     )
     return await accepted(request, new, wait_by_default=WAIT_SECONDS)
@@ -62,9 +61,3 @@ def _commission(services: Services) -> Commission:
         return services.commission
     except FullTextMissingError as error:
         raise Problem(503, detail=str(error)) from error
-
-
-def _digest(body: StrategizeRequest) -> str:
-    """Of what the caller said: two requests that say the same at different times are the same."""
-    said = json.dumps(body.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
