@@ -2,19 +2,13 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import BigInteger, Connection, func, insert, literal, select
+from sqlalchemy import Connection
 
-from brain.runs.doorbell import CHANNEL
 from brain.runs.rows import text
-from brain.runs.schema import events
+from brain.runs.statements import append_event, execute
 
 
 def note(connection: Connection, run_id: str, at_us: int, event: str, body: Mapping[str, object]) -> None:
     """Append an event, within a transaction that no other writer's overlaps; its commit rings the doorbell."""
-    next_number = select(func.coalesce(func.max(events.c.number), 0) + 1).where(events.c.run_id == run_id)
-    row = select(
-        literal(run_id), next_number.scalar_subquery(), literal(at_us, BigInteger), literal(event), literal(text(body))
-    )
-    connection.execute(insert(events).from_select(["run_id", "number", "at_us", "event", "body"], row))
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+    values = {"run_id": run_id, "new_at_us": at_us, "new_event": event, "new_body": text(body)}
+    execute(connection, append_event, values)

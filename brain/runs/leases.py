@@ -4,19 +4,21 @@ A worker that was stopped and wakes finds its epoch gone: the row that it would 
 condition, and nothing of its commit is kept.
 """
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import Connection, select, update
 
 from brain.runs.ended import end_queued
 from brain.runs.errors import LeaseLostError
 from brain.runs.fair import next_queued
 from brain.runs.history import note
 from brain.runs.port import TERMINAL, Claimed, Progress, Run, RunState, Task, TaskChange
-from brain.runs.rows import AnyRow, progress_text, run_of, text
-from brain.runs.schema import runs, tasks
+from brain.runs.rows import AnyRow, progress_text, run_changes_of, run_of, text
+from brain.runs.schema import runs
+from brain.runs.statements import Statement, Values, change_task, execute, execute_each, hold, record
 from runtime.moments import microseconds, moment
 from runtime.one_writer import OneWriter
 
@@ -53,6 +55,14 @@ class Leases:
             note(connection, row.id, now_us, "claimed", {"epoch": epoch})
             return Claimed(run, self._tasks(connection, row.id), epoch, moment(until_us))
 
+    def claimable(self, kinds: Sequence[str]) -> bool:
+        """Whether a run waits; see `RunStore.claimable`."""
+        with self._database.reading() as connection:
+            queued = select(runs.c.id).where(runs.c.state == "queued", runs.c.kind.in_(kinds)).limit(1)
+            if connection.execute(queued).first() is not None:
+                return True
+            return self._abandoned(connection, kinds, self._database.database_now(connection)) is not None
+
     def asked_to_stop(self, holder: str) -> Sequence[str]:
         """Runs of a worker that are cancelling; see `RunStore.asked_to_stop`."""
         with self._database.reading() as connection:
@@ -77,7 +87,7 @@ class Leases:
         with self._database.writing() as connection:
             now_us = self._database.database_now(connection)
             until_us = now_us + round(lease_seconds * 1e6)
-            run = self._under(connection, claimed, now_us, {"lease_until_us": until_us})
+            run = _under(connection, claimed, now_us, hold, {"new_lease_until_us": until_us})
             return replace(claimed, run=run, lease_until=moment(until_us))
 
     def commit(
@@ -97,9 +107,8 @@ class Leases:
         with self._database.writing() as connection:
             now_us = self._database.database_now(connection)
             values = _run_changes(state, reason, result, progress, now_us) | _spent(changes)
-            run = self._under(connection, claimed, now_us, values)
-            for change in changes:
-                _apply(connection, claimed.run.id, change, now_us)
+            run = _under(connection, claimed, now_us, record, values)
+            _change_tasks(connection, claimed.run.id, changes, now_us)
             note(connection, claimed.run.id, now_us, event or state or "progress", _told(run, changes))
             return run
 
@@ -108,7 +117,7 @@ class Leases:
         with self._database.writing() as connection:
             now_us = self._database.database_now(connection)
             try:
-                self._under(connection, claimed, now_us, {"lease_until_us": now_us, "holder": None})
+                _under(connection, claimed, now_us, hold, {"new_lease_until_us": now_us})
             except LeaseLostError:
                 return
             note(connection, claimed.run.id, now_us, "released", {})
@@ -118,19 +127,21 @@ class Leases:
         oldest = select(runs).where(ended).order_by(runs.c.lease_until_us, runs.c.id).limit(1)
         return connection.execute(oldest).first()
 
-    def _under(self, connection: Connection, claimed: Claimed, now_us: int, values: Mapping[str, object]) -> Run:
-        """Change a run if it is still held under the same epoch; the run as it is then."""
-        mine: ColumnElement[bool] = (runs.c.id == claimed.run.id) & (runs.c.epoch == claimed.epoch)
-        mine &= _HELD & (runs.c.lease_until_us > now_us)
-        row = connection.execute(update(runs).where(mine).values(**values).returning(runs)).first()
-        if row is None:
-            raise LeaseLostError(claimed.run.id, claimed.epoch)
-        return run_of(row)
+
+def _under(connection: Connection, claimed: Claimed, now_us: int, change: Statement, values: Values) -> Run:
+    """Change a run if it is still held under the same epoch; the run as it is then."""
+    held = {"run_id": claimed.run.id, "epoch_held": claimed.epoch, "now_us": now_us}
+    row = execute(connection, change, {**held, **values}).first()
+    if row is None:
+        raise LeaseLostError(claimed.run.id, claimed.epoch)
+    result = values.get("new_result")
+    changed = run_changes_of(row)
+    return replace(claimed.run, **changed, result=None if result is None else json.loads(str(result)))
 
 
 def _told(run: Run, changes: Sequence[TaskChange]) -> dict[str, object]:
     """What an event says of a commit."""
-    told: dict[str, object] = {"state": run.state, "progress": asdict(run.progress)}
+    told: dict[str, object] = {"state": run.state, "progress": dict(vars(run.progress))}
     if run.reason:
         told["reason"] = run.reason
     if changes:
@@ -141,41 +152,39 @@ def _told(run: Run, changes: Sequence[TaskChange]) -> dict[str, object]:
 def _run_changes(
     state: RunState | None, reason: str | None, result: object, progress: Progress | None, now_us: int
 ) -> dict[str, object]:
-    values: dict[str, object] = {}
-    if state is not None:
-        values |= {"state": state, "finished_us": now_us, "lease_until_us": None, "holder": None}
-    if reason is not None:
-        values["reason"] = reason
-    if result is not None:
-        values["result"] = text(result)
-    if progress is not None:
-        values["progress"] = progress_text(progress)
-    return values
+    return {
+        "new_state": state,
+        "new_reason": reason,
+        "new_result": None if result is None else text(result),
+        "new_progress": None if progress is None else progress_text(progress),
+        "new_finished_us": None if state is None else now_us,
+    }
 
 
 def _spent(changes: Sequence[TaskChange]) -> dict[str, object]:
     minor, seconds = sum(one.cost_minor or 0 for one in changes), sum(one.seconds or 0.0 for one in changes)
-    return {"spent_minor": runs.c.spent_minor + minor, "spent_seconds": runs.c.spent_seconds + seconds}
+    return {"new_spent_minor": minor, "new_spent_seconds": float(seconds)}
 
 
-def _apply(connection: Connection, run_id: str, change: TaskChange, now_us: int) -> None:
-    values: dict[str, object] = {"state": change.state}
-    for field in ("attempt", "lost"):
-        if getattr(change, field) is not None:
-            values[field] = getattr(change, field)
-    if change.state == "running":
-        values["started_us"] = now_us
-    if change.state in _ENDED_TASKS:
-        values["finished_us"] = now_us
-    values["due_us"] = None if change.due_at is None else microseconds(change.due_at)
-    if change.result is not None:
-        values["result"] = text(change.result)
-    if change.error is not None:
-        values["error"] = text(change.error)
-    if change.cost_minor is not None:
-        values["cost_minor"] = tasks.c.cost_minor + change.cost_minor
-    if change.seconds is not None:
-        values["seconds"] = tasks.c.seconds + change.seconds
-    one = (tasks.c.run_id == run_id) & (tasks.c.id == change.id) & tasks.c.state.not_in(_ENDED_TASKS)
-    if connection.execute(update(tasks).where(one).values(**values)).rowcount != 1:
-        raise ValueError(f"run {run_id!r} has no task {change.id!r} that has not ended; a recorded result stands")
+def _change_tasks(connection: Connection, run_id: str, changes: Sequence[TaskChange], now_us: int) -> None:
+    rows = [{"run_id": run_id, **_task_changes(change, now_us)} for change in changes]
+    if rows and execute_each(connection, change_task, rows).rowcount != len(rows):
+        names = ", ".join(repr(one.id) for one in changes)
+        detail = f"of the tasks {names} of run {run_id!r} one is unknown or has ended; a recorded result stands"
+        raise ValueError(detail)
+
+
+def _task_changes(change: TaskChange, now_us: int) -> Mapping[str, object]:
+    return {
+        "task_id": change.id,
+        "new_state": change.state,
+        "new_attempt": change.attempt,
+        "new_lost": change.lost,
+        "new_due_us": None if change.due_at is None else microseconds(change.due_at),
+        "new_result": None if change.result is None else text(change.result),
+        "new_error": None if change.error is None else text(change.error),
+        "new_cost_minor": change.cost_minor or 0,
+        "new_seconds": change.seconds or 0.0,
+        "new_started_us": now_us if change.state == "running" else None,
+        "new_finished_us": now_us if change.state in _ENDED_TASKS else None,
+    }

@@ -102,6 +102,19 @@ def run_of(row: AnyRow) -> Run:
     )
 
 
+def run_changes_of(row: AnyRow) -> dict[str, Any]:
+    """What of a run changes after it was claimed, from its row."""
+    return {
+        "state": cast(RunState, row.state),
+        "reason": row.reason,
+        "progress": Progress(*json.loads(row.progress)),
+        "started_at": _moment(row.started_us),
+        "finished_at": _moment(row.finished_us),
+        "spent_minor": row.spent_minor,
+        "spent_seconds": row.spent_seconds,
+    }
+
+
 def task_of(row: AnyRow) -> Task:
     """A task from its row."""
     return Task(

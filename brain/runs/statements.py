@@ -1,0 +1,116 @@
+"""What each step of a run does to the database, written by SQLAlchemy once and given to the driver as text.
+
+Building such a statement anew costs several times what SQLite spends on running it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Executable,
+    Insert,
+    Update,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.dialects.sqlite import pysqlite
+
+from brain.runs.doorbell import CHANNEL
+from brain.runs.schema import events, runs, tasks
+
+Values = Mapping[str, object]
+Statement = Callable[[str], Executable]
+"""A statement for a dialect, with names for what is bound."""
+
+_DIALECTS = {"sqlite": pysqlite.dialect(paramstyle="named"), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]
+
+
+def execute(connection: Connection, statement: Statement, values: Values) -> CursorResult[Any]:
+    """Run a statement."""
+    text, fixed = _compiled(statement, connection.dialect.name)
+    return connection.exec_driver_sql(text, {**fixed, **values})
+
+
+def execute_each(connection: Connection, statement: Statement, rows: Sequence[Values]) -> CursorResult[Any]:
+    """Run a statement that returns nothing once for each row; its `rowcount` is that of all."""
+    text, fixed = _compiled(statement, connection.dialect.name)
+    return connection.exec_driver_sql(text, [{**fixed, **values} for values in rows])
+
+
+@cache
+def _compiled(statement: Statement, dialect: str) -> tuple[str, Values]:
+    compiled = statement(dialect).compile(dialect=_DIALECTS[dialect])  # type: ignore[attr-defined]
+    return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}
+
+
+def _new(column: Column[Any]) -> ColumnElement[Any]:
+    return bindparam(f"new_{column.name}", type_=column.type)
+
+
+def _unless_null(*columns: Column[Any]) -> dict[str, ColumnElement[Any]]:
+    return {column.name: func.coalesce(_new(column), column) for column in columns}
+
+
+def _added(*columns: Column[Any]) -> dict[str, ColumnElement[Any]]:
+    return {column.name: column + _new(column) for column in columns}
+
+
+_now_us = bindparam("now_us", type_=runs.c.lease_until_us.type)
+
+
+def _held() -> Update:
+    held = or_(runs.c.state == "running", runs.c.state == "cancelling")
+    mine = (runs.c.id == bindparam("run_id")) & (runs.c.epoch == bindparam("epoch_held"))
+    return update(runs).where(mine, held, runs.c.lease_until_us > _now_us)
+
+
+CHANGING = ("state", "reason", "progress", "started_us", "finished_us", "spent_minor", "spent_seconds")
+"""What of a run's row changes after it was claimed; its result stands once it has ended."""
+
+
+def hold(_dialect: str) -> Executable:
+    """Hold a run that is held under an epoch until another moment; one that has come lets it go."""
+    until = _new(runs.c.lease_until_us)
+    lease = {"lease_until_us": until, "holder": case((until > _now_us, runs.c.holder))}
+    return _held().values(**lease).returning(*(runs.c[name] for name in CHANGING))
+
+
+def record(_dialect: str) -> Executable:
+    """Change a run that is held under an epoch; a moment of its end lets it go."""
+    goes_on = _new(runs.c.finished_us).is_(None)
+    lease = {name: case((goes_on, runs.c[name])) for name in ("lease_until_us", "holder")}
+    told = _unless_null(runs.c.state, runs.c.reason, runs.c.result, runs.c.progress, runs.c.finished_us)
+    spent = _added(runs.c.spent_minor, runs.c.spent_seconds)
+    return _held().values(**told, **lease, **spent).returning(*(runs.c[name] for name in CHANGING))
+
+
+def change_task(_dialect: str) -> Executable:
+    """Change a task that has not ended."""
+    kept = (tasks.c.attempt, tasks.c.lost, tasks.c.result, tasks.c.error, tasks.c.started_us, tasks.c.finished_us)
+    values = _unless_null(*kept) | _added(tasks.c.cost_minor, tasks.c.seconds)
+    one = (tasks.c.run_id == bindparam("run_id")) & (tasks.c.id == bindparam("task_id"))
+    goes_on = or_(tasks.c.state == "waiting", tasks.c.state == "running")
+    return update(tasks).where(one, goes_on).values(state=_new(tasks.c.state), due_us=_new(tasks.c.due_us), **values)
+
+
+def append_event(dialect: str) -> Executable:
+    """Append an event under the next number of its run, and ring."""
+    run_id = bindparam("run_id", type_=events.c.run_id.type)
+    number = select(func.coalesce(func.max(events.c.number), 0) + 1).where(events.c.run_id == run_id)
+    values = [run_id, number.scalar_subquery(), *(_new(events.c[name]) for name in ("at_us", "event", "body"))]
+    inserted: Insert = insert(events).from_select(["run_id", "number", "at_us", "event", "body"], select(*values))
+    if dialect != "postgresql":
+        return inserted
+    return inserted.returning(func.pg_notify(literal_column(f"'{CHANNEL}'"), literal_column("''")))
