@@ -282,6 +282,10 @@ class RunStore(Protocol):
         """End queued runs whose deadline has passed, as `failed` with reason `expired`; the ids of those that ended."""
         ...
 
+    def claimable(self, kinds: Sequence[str]) -> bool:
+        """Whether a claim would find a run now; waits for no writer."""
+        ...
+
     def asked_to_stop(self, holder: str) -> Sequence[str]:
         """Ids of runs that a worker holds and that are cancelling."""
         ...

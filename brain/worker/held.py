@@ -82,7 +82,7 @@ class HeldRun:
             state=outcome.state,
             reason=outcome.reason,
             result=outcome.result,
-            progress=self._at_the_end(outcome.changes),
+            progress=outcome.progress,
         )
 
     async def release(self) -> None:
@@ -131,15 +131,9 @@ class HeldRun:
         if run.epoch != self._claimed.epoch or (state is not None and run.state != state):
             return False
         now = {task.id: task for task in await self._shelf.run(lambda store: store.tasks(run.id))}
-        return all(
-            now[one.id].state == one.state and one.attempt in (None, now[one.id].attempt) for one in changes
-        ) and bool(changes or state)
-
-    def _at_the_end(self, changes: Sequence[TaskChange]) -> Progress | None:
-        """Every task has ended then."""
-        if not self.tasks:
-            return None
-        return Progress(len(self.tasks), len(self.tasks), "tasks")
+        last = {one.id: one for one in changes}
+        same = (now[name].state == one.state and one.attempt in (None, now[name].attempt) for name, one in last.items())
+        return bool(changes or state) and all(same)
 
     def _see(self, run: Run) -> None:
         self.run = run

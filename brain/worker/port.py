@@ -17,12 +17,14 @@ class Outcome:
         reason: Finer than the state; its first word is the machine's, after `: ` words may follow.
         result: JSON.
         changes: What becomes of tasks in the same commit.
+        progress: How far it came; None leaves it as it was told last.
     """
 
     state: RunState
     reason: str = ""
     result: object = None
     changes: Sequence[TaskChange] = ()
+    progress: Progress | None = None
 
 
 class Held(Protocol):

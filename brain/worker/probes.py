@@ -1,6 +1,5 @@
 """`/health`, `/ready` and `/metrics`, answered from the worker's own loop."""
 
-import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,7 +33,7 @@ async def probes(vitals: Vitals, host: str, port: int) -> AsyncIterator[str]:
         try:
             await site.start()
         except OSError as error:
-            why = os.strerror(error.errno) if error.errno in errno.errorcode else str(error)
+            why = os.strerror(error.errno) if error.errno else str(error)
             raise PortTakenError(
                 f"cannot listen on {host}:{port}: {why}; stop what listens there, or set BRAIN_WORKER_PORT"
             ) from error

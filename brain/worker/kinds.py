@@ -1,0 +1,22 @@
+"""Which handler carries out which kind of run."""
+
+from collections.abc import Mapping
+
+from brain.capabilities.registry import Registry
+from brain.l20.strategy.handler import build_handler
+from brain.orchestration.engine import Engine
+from brain.runs.port import RunStore
+from brain.worker.port import Handler
+from brain.worker.settings import WorkerSettings
+
+
+def handlers(settings: WorkerSettings, store: RunStore, registry: Registry) -> Mapping[str, Handler]:
+    """Every kind of run that this worker takes.
+
+    Args:
+        settings: Bounds of calls.
+        store: For handlers that look at other runs, or make some; safe for threads.
+        registry: Whom tasks ask.
+    """
+    engine = Engine(registry, parallel_calls=settings.parallel_calls, call_seconds=settings.call_seconds)
+    return {"orchestration": engine, "coordination": engine, "plan": build_handler(store, registry)}
