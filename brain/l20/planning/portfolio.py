@@ -98,7 +98,7 @@ def _stretches(project: Compact, best: Best, seed: int) -> None:
 def _whole(project: Compact, best: Best, until: list[float], workers: int, seed: int) -> None:
     for turn, moment in enumerate(until):
         if turn and _is_hopeless(project, best):
-            evolve(project, seed + turn, best.share)
+            evolve(project, seed + turn, best.share, best.ends - time.monotonic())
             return
         seconds = moment - time.monotonic()
         if best.over or seconds <= 0:

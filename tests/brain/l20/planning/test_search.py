@@ -72,7 +72,7 @@ def test_the_heuristic_goes_on_from_what_others_find(large: MakeProblem) -> None
         offered.append(state)
         return given if len(offered) < 400 else None
 
-    evolve(project, 0, share)
+    evolve(project, 0, share, seconds=0.1)
     assert len(offered) == 400
     late = [makespan(project, state) for state in offered[-100:]]
     assert min(late) <= makespan(project, given)
