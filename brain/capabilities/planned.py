@@ -6,10 +6,6 @@ A family that begins to serve one takes its line from here into a file of its ow
 from collections.abc import Mapping
 
 from brain.capabilities.port import Capability, Estimate
-from runtime.problems import Problem
-
-NOT_SERVED = "not-served"
-"""`type` of the problem with which such a task fails."""
 
 _PICTURES = ("image_generation", "video_generation")
 
@@ -26,12 +22,6 @@ def capabilities() -> tuple[Capability, ...]:
         _known("crypto_sentiment", "Sentiment about a coin", "crypto"),
         _known("swarm", "Swarm of micro-tasks", "swarm"),
     )
-
-
-def not_served(capability: Capability) -> Problem:
-    """How a task ends that nobody answers for."""
-    detail = f"{capability.type!r} is known and not served by this platform yet; leave the task out or try again later"
-    return Problem(503, "Not Served", detail, type=NOT_SERVED, extensions={"capability": capability.type})
 
 
 def _known(name: str, title: str, domain: str, *after: str) -> Capability:

@@ -14,19 +14,27 @@ _ALWAYS = frozenset({"missing", "extra_forbidden"})
 """What is wrong whatever a reference turns out to be."""
 
 
-def parameter_errors(capability: Capability, parameters: Mapping[str, object]) -> Iterator[tuple[Path, str]]:
-    """What is wrong with parameters, with the place of each within them; a reference counts as any value."""
+def parameter_errors(
+    capability: Capability, parameters: Mapping[str, object], *, resolved: bool = False
+) -> Iterator[tuple[Path, str]]:
+    """What is wrong with parameters, with the place of each within them.
+
+    Args:
+        capability: Whose parameters they are.
+        parameters: As they were given, or as they are once references have been resolved.
+        resolved: False: a reference counts as any value. True: nothing is a reference any more, whatever it looks like.
+    """
     if capability.parameters is None:
         return
     wrong = False
     for path, kind, detail in _schema_errors(capability.parameters, parameters):
-        if kind in _ALWAYS or not _holds_reference(path, parameters):
+        if resolved or kind in _ALWAYS or not _holds_reference(path, parameters):
             wrong = True
             yield path, detail
     if wrong:
         return
     for found in capability.check(parameters):
-        if not _holds_reference(_parts(found.pointer), parameters):
+        if resolved or not _holds_reference(_parts(found.pointer), parameters):
             yield _parts(found.pointer), found.detail
 
 

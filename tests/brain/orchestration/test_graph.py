@@ -9,6 +9,7 @@ from brain.capabilities import Registry
 from brain.orchestration.conditions import Condition
 from brain.orchestration.cycles import a_cycle
 from brain.orchestration.graph import Graph, Step, check
+from brain.orchestration.parameters import parameter_errors
 from runtime.problems import Problem
 
 BTC = {"symbol": "BTC"}
@@ -134,6 +135,14 @@ def test_a_reference_counts_as_any_value(registry: Registry) -> None:
         },
     )
     assert found.after["c"] == ("a",)
+
+
+def test_once_references_are_resolved_nothing_is_a_reference_any_more(registry: Registry) -> None:
+    capability = registry.get("crypto_prediction")
+    for text in ("${tasks.a.result.symbol}", "${oops"):
+        found = dict(parameter_errors(capability, {"symbol": text}, resolved=True))
+        assert "received" in found[("symbol",)]
+    assert dict(parameter_errors(capability, {"symbol": "${tasks.a.result.symbol}"})) == {}
 
 
 def test_a_type_that_is_not_served_takes_any_parameters(registry: Registry) -> None:
