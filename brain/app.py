@@ -19,12 +19,13 @@ from brain.api import (
     l20_coordinate,
     l20_plans,
     l20_prioritize,
+    l20_resources,
     l20_strategize,
     orchestrate,
     run_events,
     runs,
 )
-from brain.api.problem_model import ProblemDocument
+from brain.api.problem_model import ProblemDocument, problems
 from brain.console import pages
 from brain.express import Express
 from brain.middleware import AnswerMiddleware, ByPath, DeadlineMiddleware, GateMiddleware
@@ -53,6 +54,9 @@ TAGS: list[dict[str, object]] = [
     {"name": "runs", "description": "All long work: read, followed, cancelled and retried in one place."},
     {"name": "health", "description": "Probes, state of the parts, metrics."},
 ]
+
+ANYWHERE = (400, 408, 421, 504)
+"""Problems that any request may meet before its route: an unreadable deadline, another host, a late body or answer."""
 
 HEADERS: dict[str, object] = {
     "timeout": {
@@ -134,6 +138,7 @@ def create_api(services: Services) -> FastAPI:
         orchestrate.router,
         l20_coordinate.router,
         l20_prioritize.router,
+        l20_resources.router,
         l20_strategize.router,
         l20_plans.router,
     )
@@ -181,6 +186,8 @@ def _extend(document: dict[str, object]) -> None:
             operation.setdefault("parameters", []).extend(
                 {"$ref": f"#/components/parameters/{name}"} for name in HEADERS
             )
+            for status, answer in problems(*ANYWHERE).items():
+                operation["responses"].setdefault(str(status), answer)
     document["security"] = [{"bearer": []}, {"key": []}, {}]
     for path in ("/health", "/ready"):
         for operation in paths[path].values():

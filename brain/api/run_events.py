@@ -12,6 +12,19 @@ SSE = "text/event-stream"
 
 router = APIRouter(prefix=RUNS, tags=["runs"])
 
+_EVENT = {
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "its number in the run"},
+        "event": {"type": "string", "examples": ["queued", "claimed", "progress", "succeeded"]},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "`run`, `at`, and what there is to say: `state`, `reason`, `progress`, `tasks` that changed",
+        },
+    },
+}
 _LAST_EVENT_PARAMETER = {
     "name": "Last-Event-ID",
     "in": "header",
@@ -24,7 +37,7 @@ _LAST_EVENT_PARAMETER = {
     "/{run_id}/events",
     summary="Follow a run",
     responses={
-        200: {"content": {SSE: {"schema": {"type": "string"}}}, "description": "Server-sent events."},
+        200: {"content": {SSE: {"schema": _EVENT}}, "description": "Server-sent events, each as the schema says."},
         204: {"description": "The run has ended, and nothing came after the last event received."},
         **problems(401, 403, 404, 422, 429, 503),
     },

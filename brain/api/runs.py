@@ -1,15 +1,20 @@
 """Runs: one resource for all long work, whoever made it."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
-from brain.api.accepted import PREFER_PARAMETER, after_waiting
-from brain.api.fraud import answered
+from brain.api.accepted import ACCEPTED, PREFER_PARAMETER, accepted, after_waiting
+from brain.api.fraud import KEY_PARAMETER, answered, idempotency_key
 from brain.api.problem_model import problems
 from brain.api.run_view import RUNS, RunDocument, RunList, run_document, run_summary
+from brain.errors import invalid
 from brain.json_body import JsonRoute
+from brain.orchestration.retry import retry_of
+from brain.orchestration.submission import Submission
 from brain.runs import Run, RunEndedError, RunNotFoundError, RunState
 from brain.runs.ids import is_run_id
 from brain.security.principal import Principal, require
@@ -78,6 +83,28 @@ async def cancel(run_id: str, request: Request) -> Response:
         raise Problem(409, detail=detail, extensions={"state": error.state}) from error
     tasks = await desk.run(lambda store: store.tasks(found.id))
     return answered(run_document(asked, tasks), 202)
+
+
+@router.post(
+    "/{run_id}/retry",
+    summary="Retry a run",
+    status_code=202,
+    responses={**ACCEPTED, **problems(400, 401, 403, 404, 409, 422, 429, 503)},
+    response_class=Response,
+    openapi_extra={"parameters": [KEY_PARAMETER, PREFER_PARAMETER]},
+)
+async def retry(run_id: str, request: Request) -> Response:
+    """Makes a new run of a failed or cancelled one's request, which does not do again what has succeeded."""
+    found = await visible(request, run_id, "orchestrate")
+    principal = require(request, "critical" if found.priority == "critical" else "orchestrate")
+    services = services_of(request)
+    tasks = await services.runs.run(lambda store: store.tasks(found.id))
+    by = Submission(principal.id, datetime.now(UTC), idempotency_key(request))
+    try:
+        again = retry_of(found, tasks, services.capabilities, by)
+    except ValidationError as error:
+        raise invalid(error.errors()) from error
+    return await accepted(request, again)
 
 
 async def visible(request: Request, run_id: str, scope: str = SCOPE) -> Run:
