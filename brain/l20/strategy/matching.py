@@ -12,11 +12,23 @@ from brain.l20.strategy.order import ChosenBy, Warned
 from brain.l20.strategy.playbook import Playbook
 
 MOST_PLAYBOOKS = 4
-LEAST_SCORE = 1.0
-"""Of words that no playbook chosen before accounts for; 1 is about a word that only one playbook knows."""
+LEAST_SCORE = 1.2
+"""Of the first playbook; 1 is about a word that no other playbook knows, and one of its title counts for more."""
+LEAST_FURTHER_SCORE = 1.5
+"""Of each further one, by words that those before it do not account for."""
 
 _LEAST_RARITY = 1e-6
 """What SQLite takes for the rarity (inverse document frequency) of a word that most documents have."""
+
+_UNSAYING = frozenset(
+    re.findall(
+        r"\w+",
+        """a about all an and any are as at be by can do for from get give go have how i in into is it its let like make
+        me my need new no of on or our out over please so some that the their then this to up us want we what which who
+        will with within would you your""",
+    )
+)
+"""Words that every kind of objective has."""
 
 _WORD = re.compile(r"[^\W_]+")
 _TITLE_WEIGHT, _WORDS_WEIGHT = 2.0, 1.0
@@ -69,15 +81,13 @@ class Bm25Matcher:
 
     Args:
         library: What there is to choose from.
-        least: Lowest score of a playbook that is chosen.
 
     Raises:
         FullTextMissingError: SQLite cannot do it.
     """
 
-    def __init__(self, library: Library, least: float = LEAST_SCORE) -> None:
+    def __init__(self, library: Library) -> None:
         self._library = library
-        self._least = least
         self._index = _index(library.values())
         self._rarest = max(_LEAST_RARITY, math.log((len(library) - 0.5) / 1.5))
 
@@ -94,7 +104,7 @@ class Bm25Matcher:
         while len(chosen) < MOST_PLAYBOOKS:
             left = {name: {w: s for w, s in words.items() if w not in taken} for name, words in scores.items()}
             name = max(left, key=lambda each: _total(left[each]))
-            if _total(left[name]) < self._least:
+            if _total(left[name]) < (LEAST_FURTHER_SCORE if chosen else LEAST_SCORE):
                 break
             chosen.append(Match(self._library[name], round(_total(scores[name]), 3), tuple(scores[name]), "bm25"))
             taken |= set(scores[name])
@@ -105,6 +115,8 @@ class Bm25Matcher:
         found: dict[str, dict[str, float]] = {name: {} for name in self._library}
         query = "SELECT name, bm25(playbooks, 0, ?, ?) FROM playbooks WHERE playbooks MATCH ?"
         for word in dict.fromkeys(_WORD.findall(objective.lower())):
+            if word in _UNSAYING:
+                continue
             for name, score in self._index.execute(query, (_TITLE_WEIGHT, _WORDS_WEIGHT, f'"{word}"')):
                 found[name][word] = -score / self._rarest
         return found
@@ -132,6 +144,6 @@ def _index(playbooks: Iterable[Playbook]) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         connection.close()
         raise FullTextMissingError from error
-    rows = [(each.name, f"{each.title} {each.name.replace('_', ' ')}", " ".join(each.words)) for each in playbooks]
+    rows = [(each.name, each.title, " ".join(each.words)) for each in playbooks]
     connection.executemany("INSERT INTO playbooks VALUES (?, ?, ?)", rows)
     return connection

@@ -18,11 +18,11 @@ _UNITS = {
 _NUMBERS = dict(
     a=1, an=1, one=1, two=2, three=3, four=4, five=5, six=6, seven=7, eight=8, nine=9, ten=10, eleven=11, twelve=12
 )
-_WORDS = re.compile(r"(\d{1,6}(?:\.\d{1,3})?|[a-z]{1,8})[ -]?(hour|day|week|month|quarter|year)s?")
+_WORDS = re.compile(r"(\d{1,6}(?:\.\d{1,3})?|[a-z]{1,8})[ -]?(hour|day|week|month|quarter|year)s?", re.ASCII)
 _ISO = re.compile(
     r"P(?=.)(?:(?P<year>\d{1,4})Y)?(?:(?P<month>\d{1,4})M)?(?:(?P<week>\d{1,4})W)?(?:(?P<day>\d{1,5})D)?"
     r"(?:T(?=.)(?:(?P<hour>\d{1,6})H)?)?",
-    re.IGNORECASE,
+    re.ASCII | re.IGNORECASE,
 )
 
 
