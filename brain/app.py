@@ -19,6 +19,7 @@ from brain.api import (
     l20_coordinate,
     l20_plans,
     l20_prioritize,
+    l20_resources,
     l20_strategize,
     orchestrate,
     run_events,
@@ -137,6 +138,7 @@ def create_api(services: Services) -> FastAPI:
         orchestrate.router,
         l20_coordinate.router,
         l20_prioritize.router,
+        l20_resources.router,
         l20_strategize.router,
         l20_plans.router,
     )

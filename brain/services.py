@@ -15,6 +15,7 @@ from brain.clients.upstream import Upstream
 from brain.clients.upstreams import Upstreams
 from brain.crypto.predictor import CryptoPredictor
 from brain.fraud.desk import FraudDesk, build_desk
+from brain.l20.resources.live import Demand
 from brain.l20.strategy.commission import Commission
 from brain.l20.strategy.matchers import build_matcher, library_of
 from brain.runs import metrics as run_metrics
@@ -56,6 +57,11 @@ class Services:
     def capabilities(self) -> Registry:
         """What runs can be made of; the gateway checks requests against it, and calls none."""
         return build_registry(self)
+
+    @cached_property
+    def demand(self) -> Demand:
+        """Measures what comes to the predictors."""
+        return Demand(self.settings.l20_resources, self.registry, self.started_at)
 
     @cached_property
     def commission(self) -> Commission:

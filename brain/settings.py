@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brain.fraud.settings import FraudSettings
 from brain.l20.priority.settings import PrioritySettings
+from brain.l20.resources.settings import ResourcesSettings
 from brain.l20.strategy.settings import StrategySettings
 from brain.rates import readable_limit
 from brain.runs.desk_settings import RunDeskSettings
@@ -79,6 +80,9 @@ class BrainSettings(BaseSettings):
 
     l20_priority: PrioritySettings = Field(default_factory=PrioritySettings)
     """How work is ranked, prefix `BRAIN_L20_PRIORITY_`."""
+
+    l20_resources: ResourcesSettings = Field(default_factory=ResourcesSettings)
+    """How resources are allocated, prefix `BRAIN_L20_RESOURCES_`."""
 
     predictor_api_key: SecretStr = SecretStr("")
     """Sent to predictors as `Authorization: Bearer`; empty sends none."""

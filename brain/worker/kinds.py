@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from brain.capabilities.registry import Registry
+from brain.l20.resources.handler import build_handler as allocation_handler
 from brain.l20.strategy.handler import build_handler
 from brain.orchestration.engine import Engine
 from brain.runs.port import RunStore
@@ -19,4 +20,9 @@ def handlers(settings: WorkerSettings, store: RunStore, registry: Registry) -> M
         registry: Whom tasks ask.
     """
     engine = Engine(registry, parallel_calls=settings.parallel_calls, call_seconds=settings.call_seconds)
-    return {"orchestration": engine, "coordination": engine, "plan": build_handler(store, registry)}
+    return {
+        "orchestration": engine,
+        "coordination": engine,
+        "plan": build_handler(store, registry),
+        "allocation": allocation_handler(),
+    }
