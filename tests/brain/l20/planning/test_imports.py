@@ -1,0 +1,34 @@
+"""What may not be imported with what, seen in fresh interpreters."""
+
+import subprocess
+import sys
+
+import pytest
+
+from runtime.settings import REPOSITORY_ROOT
+
+SOLVERS = ("ortools", "pyjobshop", "numpy")
+PACKAGE = "brain.l20.planning"
+
+
+def imported(module: str) -> set[str]:
+    """Names of all modules that are there after the import of one."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY_ROOT)
+    return set(ran.stdout.split())
+
+
+def test_the_checker_stands_on_the_problem_alone() -> None:
+    found = imported(f"{PACKAGE}.check")
+    assert {name for name in found if name.startswith(f"{PACKAGE}.")} == {f"{PACKAGE}.check", f"{PACKAGE}.problem"}
+    assert not found & set(SOLVERS)
+
+
+@pytest.mark.parametrize("name", ["problem", "check", "profile", "bounds", "heuristic", "gantt", "solve"])
+def test_the_light_half_imports_no_solver(name: str) -> None:
+    assert not imported(f"{PACKAGE}.{name}") & set(SOLVERS)
+
+
+def test_what_solves_does_import_one() -> None:
+    """So that the names above are the ones to look for."""
+    assert imported(f"{PACKAGE}.cp_sat") >= {"ortools", "numpy"}
