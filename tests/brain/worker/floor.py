@@ -85,7 +85,7 @@ class Toys:
 
     async def _hold(self, call: Call) -> Answer:
         await self.let_go.wait()
-        return Answer({"held": True})
+        return Answer({"held": True}, cost_minor=4)
 
     async def _paid(self, call: Call) -> Answer:
         if self.troubles:
