@@ -6,46 +6,42 @@ store's own virtual time is that of the run that was begun last, and a caller th
 up turns. Within a caller the highest class goes first, and ten minutes of waiting count as a class.
 """
 
-from sqlalchemy import Connection, insert, select, update
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
 
 from brain.runs.port import PRIORITIES
 from brain.runs.rows import AnyRow
-from brain.runs.schema import owners, runs
+from brain.runs.statements import STORE, execute, execute_each, first_of_each_class, keep_turn, waiting_owners
 
 AGEING_US = 10 * 60 * 1_000_000
 """Waiting that counts as one class of priority."""
 
-_STORE = ""
-"""Stands among the owners for the store's own virtual time; no caller has an empty name."""
 
-
-def next_queued(connection: Connection, kinds: list[str], now_us: int) -> AnyRow | None:
+def next_queued(connection: Connection, kinds: tuple[str, ...], now_us: int) -> AnyRow | None:
     """The row of the run that is to begin, its caller's turn taken; None where none waits."""
-    waits = (runs.c.state == "queued") & runs.c.kind.in_(kinds)
-    waiting = list(connection.scalars(select(runs.c.owner).where(waits).distinct()))
-    if not waiting:
+    known = {row.owner: row for row in execute(connection, waiting_owners(kinds), {})}
+    store = known.pop(STORE)
+    if not known:
         return None
-    owner = _turn(connection, waiting)
-    aged = runs.c.created_us - AGEING_US * runs.c.priority
-    # Ageing makes everybody older at the same pace, so the order among those that wait is that of `aged`, until the
+    owner = _turn(connection, list(known.values()), store.served or 0.0)
+    # Within a class whoever came first is next, so one of each is enough to choose from.
+    firsts = execute(connection, first_of_each_class(kinds), {"of_owner": owner}).all()
+    # Ageing makes everybody older at the same pace, so the order among those that wait is that of `_aged`, until the
     # highest class is reached by age: beyond it only the time of arrival counts.
     oldest_of_top = now_us - AGEING_US * (len(PRIORITIES) - 1)
-    mine = select(runs).where(waits, runs.c.owner == owner)
-    top = mine.where(aged <= oldest_of_top).order_by(runs.c.created_us, runs.c.id).limit(1)
-    return connection.execute(top).first() or connection.execute(mine.order_by(aged, runs.c.id).limit(1)).first()
+    top = [row for row in firsts if _aged(row) <= oldest_of_top]
+    return min(top or firsts, key=lambda row: (row.created_us if top else _aged(row), row.id))
 
 
-def _turn(connection: Connection, waiting: list[str]) -> str:
-    asked = select(owners).where(owners.c.owner.in_([*waiting, _STORE]))
-    known = {row.owner: row for row in connection.execute(asked)}
-    now = known[_STORE].served if _STORE in known else 0.0
-    served = {owner: known[owner].served if owner in known else now for owner in waiting}
-    chosen = min(waiting, key=lambda owner: (max(now, served[owner]), served[owner], owner))
-    start = max(now, served[chosen])
-    weight = known[chosen].weight if chosen in known else 1.0
-    for owner, time in ((chosen, start + 1.0 / weight), (_STORE, start)):
-        if owner in known:
-            connection.execute(update(owners).where(owners.c.owner == owner).values(served=time))
-        else:
-            connection.execute(insert(owners), {"owner": owner, "weight": 1.0, "served": time})
-    return chosen
+def _aged(row: AnyRow) -> int:
+    return int(row.created_us - AGEING_US * row.priority)
+
+
+def _turn(connection: Connection, waiting: Sequence[AnyRow], now: float) -> str:
+    served = {row.owner: now if row.served is None else row.served for row in waiting}
+    chosen = min(waiting, key=lambda row: (max(now, served[row.owner]), served[row.owner], row.owner))
+    start = max(now, served[chosen.owner])
+    times = {chosen.owner: start + 1.0 / (chosen.weight or 1.0), STORE: start}
+    execute_each(connection, keep_turn, [{"of_owner": owner, "time": time} for owner, time in times.items()])
+    return str(chosen.owner)

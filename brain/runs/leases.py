@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from brain.runs.ended import end_queued
 from brain.runs.errors import LeaseLostError
@@ -18,7 +18,7 @@ from brain.runs.history import note
 from brain.runs.port import TERMINAL, Claimed, Progress, Run, RunState, Task, TaskChange
 from brain.runs.rows import AnyRow, progress_text, run_changes_of, run_of, text
 from brain.runs.schema import runs
-from brain.runs.statements import Statement, Values, change_task, execute, execute_each, hold, record
+from brain.runs.statements import Statement, Values, abandoned, change_task, execute, execute_each, hold, record, take
 from runtime.moments import microseconds, moment
 from runtime.one_writer import OneWriter
 
@@ -43,17 +43,14 @@ class Leases:
         """Take the run that is next; see `RunStore.claim`."""
         with self._database.writing() as connection:
             now_us = self._database.database_now(connection)
-            row = self._abandoned(connection, kinds, now_us) or next_queued(connection, list(kinds), now_us)
+            row = _abandoned(connection, tuple(kinds), now_us) or next_queued(connection, tuple(kinds), now_us)
             if row is None:
                 return None
-            epoch, until_us = row.epoch + 1, now_us + round(lease_seconds * 1e6)
-            state = "running" if row.state == "queued" else row.state
-            held = {"holder": holder, "epoch": epoch, "lease_until_us": until_us, "state": state}
-            begun = {"started_us": now_us} if row.started_us is None else {}
-            taken = update(runs).where(runs.c.id == row.id).values(**held, **begun).returning(runs)
-            run = run_of(connection.execute(taken).one())
-            note(connection, row.id, now_us, "claimed", {"epoch": epoch})
-            return Claimed(run, self._tasks(connection, row.id), epoch, moment(until_us))
+            until_us = now_us + round(lease_seconds * 1e6)
+            given = {"run_id": row.id, "now_us": now_us, "new_holder": holder, "new_lease_until_us": until_us}
+            run = run_of(execute(connection, take, given).one())
+            note(connection, run.id, now_us, "claimed", {"epoch": run.epoch})
+            return Claimed(run, self._tasks(connection, run.id), run.epoch, moment(until_us))
 
     def claimable(self, kinds: Sequence[str]) -> bool:
         """Whether a run waits; see `RunStore.claimable`."""
@@ -61,7 +58,7 @@ class Leases:
             queued = select(runs.c.id).where(runs.c.state == "queued", runs.c.kind.in_(kinds)).limit(1)
             if connection.execute(queued).first() is not None:
                 return True
-            return self._abandoned(connection, kinds, self._database.database_now(connection)) is not None
+            return _abandoned(connection, tuple(kinds), self._database.database_now(connection)) is not None
 
     def asked_to_stop(self, holder: str) -> Sequence[str]:
         """Runs of a worker that are cancelling; see `RunStore.asked_to_stop`."""
@@ -122,10 +119,9 @@ class Leases:
                 return
             note(connection, claimed.run.id, now_us, "released", {})
 
-    def _abandoned(self, connection: Connection, kinds: Sequence[str], now_us: int) -> AnyRow | None:
-        ended = _HELD & runs.c.kind.in_(kinds) & (runs.c.lease_until_us <= now_us)
-        oldest = select(runs).where(ended).order_by(runs.c.lease_until_us, runs.c.id).limit(1)
-        return connection.execute(oldest).first()
+
+def _abandoned(connection: Connection, kinds: tuple[str, ...], now_us: int) -> AnyRow | None:
+    return execute(connection, abandoned(kinds), {"now_us": now_us}).first()
 
 
 def _under(connection: Connection, claimed: Claimed, now_us: int, change: Statement, values: Values) -> Run:

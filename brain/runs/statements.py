@@ -13,22 +13,30 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Executable,
+    FromClause,
     Insert,
     Update,
     bindparam,
     case,
+    false,
     func,
     insert,
     literal_column,
     or_,
     select,
+    union_all,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 
 from brain.runs.doorbell import CHANNEL
-from brain.runs.schema import events, runs, tasks
+from brain.runs.port import PRIORITIES
+from brain.runs.schema import events, owners, runs, tasks
+
+STORE = ""
+"""Stands among the owners for the store's own virtual time; no caller has an empty name."""
 
 Values = Mapping[str, object]
 Statement = Callable[[str], Executable]
@@ -70,10 +78,21 @@ def _added(*columns: Column[Any]) -> dict[str, ColumnElement[Any]]:
 _now_us = bindparam("now_us", type_=runs.c.lease_until_us.type)
 
 
-def _held() -> Update:
-    held = or_(runs.c.state == "running", runs.c.state == "cancelling")
+# As literals: only then may a database use the index that is kept for such rows alone.
+_held = runs.c.state.in_([literal_column("'running'"), literal_column("'cancelling'")])
+
+
+def _waits(table: FromClause) -> ColumnElement[bool]:
+    return table.c.state == literal_column("'queued'")
+
+
+def _of(table: FromClause, kinds: tuple[str, ...]) -> ColumnElement[bool]:
+    return or_(*(table.c.kind == kind for kind in kinds)) if kinds else false()
+
+
+def _mine() -> Update:
     mine = (runs.c.id == bindparam("run_id")) & (runs.c.epoch == bindparam("epoch_held"))
-    return update(runs).where(mine, held, runs.c.lease_until_us > _now_us)
+    return update(runs).where(mine, _held, runs.c.lease_until_us > _now_us)
 
 
 CHANGING = ("state", "reason", "progress", "started_us", "finished_us", "spent_minor", "spent_seconds")
@@ -84,7 +103,7 @@ def hold(_dialect: str) -> Executable:
     """Hold a run that is held under an epoch until another moment; one that has come lets it go."""
     until = _new(runs.c.lease_until_us)
     lease = {"lease_until_us": until, "holder": case((until > _now_us, runs.c.holder))}
-    return _held().values(**lease).returning(*(runs.c[name] for name in CHANGING))
+    return _mine().values(**lease).returning(*(runs.c[name] for name in CHANGING))
 
 
 def record(_dialect: str) -> Executable:
@@ -93,7 +112,7 @@ def record(_dialect: str) -> Executable:
     lease = {name: case((goes_on, runs.c[name])) for name in ("lease_until_us", "holder")}
     told = _unless_null(runs.c.state, runs.c.reason, runs.c.result, runs.c.progress, runs.c.finished_us)
     spent = _added(runs.c.spent_minor, runs.c.spent_seconds)
-    return _held().values(**told, **lease, **spent).returning(*(runs.c[name] for name in CHANGING))
+    return _mine().values(**told, **lease, **spent).returning(*(runs.c[name] for name in CHANGING))
 
 
 def change_task(_dialect: str) -> Executable:
@@ -103,6 +122,63 @@ def change_task(_dialect: str) -> Executable:
     one = (tasks.c.run_id == bindparam("run_id")) & (tasks.c.id == bindparam("task_id"))
     goes_on = or_(tasks.c.state == "waiting", tasks.c.state == "running")
     return update(tasks).where(one, goes_on).values(state=_new(tasks.c.state), due_us=_new(tasks.c.due_us), **values)
+
+
+_FOUND = (runs.c.id, runs.c.priority, runs.c.created_us)
+
+
+@cache
+def abandoned(kinds: tuple[str, ...]) -> Statement:
+    """The run whose lease ended first."""
+    ended = select(*_FOUND).where(_held, _of(runs, kinds), runs.c.lease_until_us <= _now_us)
+    return lambda _dialect: ended.order_by(runs.c.lease_until_us, runs.c.id).limit(1)
+
+
+@cache
+def waiting_owners(kinds: tuple[str, ...]) -> Statement:
+    """Who has runs in the queue, with weight and virtual time where they have one, and `STORE` with the store's own.
+
+    From one owner to the next by the index, however many runs each has.
+    """
+    first = select(func.min(runs.c.owner).label("owner")).where(_waits(runs), _of(runs, kinds))
+    found = first.cte("found", recursive=True)
+    others = runs.alias()
+    after = select(func.min(others.c.owner)).where(_waits(others), _of(others, kinds), others.c.owner > found.c.owner)
+    found = found.union_all(select(after.scalar_subquery()).where(found.c.owner.is_not(None)))
+    named = select(found.c.owner).where(found.c.owner.is_not(None))
+    asked = named.union_all(select(literal_column(f"'{STORE}'"))).subquery()
+    joined = asked.outerjoin(owners, owners.c.owner == asked.c.owner)
+    return lambda _dialect: select(asked.c.owner, owners.c.weight, owners.c.served).select_from(joined)
+
+
+@cache
+def first_of_each_class(kinds: tuple[str, ...]) -> Statement:
+    """Of each class of priority the run of an owner that has waited longest."""
+    mine = select(*_FOUND).where(_waits(runs), runs.c.owner == bindparam("of_owner"), _of(runs, kinds))
+    in_turn = mine.order_by(runs.c.created_us, runs.c.id).limit(1)
+    classes = [in_turn.where(runs.c.priority == place).subquery() for place in range(len(PRIORITIES))]
+    return lambda _dialect: union_all(*(select(one) for one in classes))
+
+
+def keep_turn(dialect: str) -> Executable:
+    """Keep somebody's virtual time."""
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    row = make(owners).values(owner=bindparam("of_owner"), weight=1.0, served=bindparam("time"))
+    return row.on_conflict_do_update(index_elements=["owner"], set_={"served": row.excluded.served})
+
+
+def take(_dialect: str) -> Executable:
+    """Give a run to a holder under the next epoch; its row as it is then."""
+    held = {"holder": _new(runs.c.holder), "lease_until_us": _new(runs.c.lease_until_us), "epoch": runs.c.epoch + 1}
+    state = case((runs.c.state == "queued", literal_column("'running'")), else_=runs.c.state)
+    begun = func.coalesce(runs.c.started_us, _now_us)
+    taken = update(runs).where(runs.c.id == bindparam("run_id"))
+    return taken.values(**held, state=state, started_us=begun).returning(runs)
+
+
+def tasks_in_order(_dialect: str) -> Executable:
+    """The tasks of a run as they were given."""
+    return select(tasks).where(tasks.c.run_id == bindparam("of_run")).order_by(tasks.c.place)
 
 
 def append_event(dialect: str) -> Executable:

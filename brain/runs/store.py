@@ -15,6 +15,7 @@ from brain.runs.newest import Newest
 from brain.runs.port import TERMINAL, NewRun, Page, Run, RunEvent, RunState, Task
 from brain.runs.rows import event_of, run_of, run_values, task_of, task_values
 from brain.runs.schema import events, metadata, runs, tasks
+from brain.runs.statements import execute, tasks_in_order
 from brain.runs.workers import Workers
 from runtime.one_writer import OneWriter
 
@@ -127,5 +128,4 @@ class SqlRunStore(Leases, Figures, Newest, Workers):
         return run_of(row)
 
     def _tasks(self, connection: Connection, run_id: str) -> Sequence[Task]:
-        query = select(tasks).where(tasks.c.run_id == run_id).order_by(tasks.c.place)
-        return [task_of(row) for row in connection.execute(query)]
+        return [task_of(row) for row in execute(connection, tasks_in_order, {"of_run": run_id})]
