@@ -129,7 +129,7 @@ def test_the_interval_is_wilsons(successes: int, draws: int, low: float, high: f
     assert found.low <= found.probability <= found.high
 
 
-def test_120_tasks_are_simulated_2000_times_unless_somebody_says_otherwise(
+def test_a_large_plan_is_simulated_2000_times_unless_said_otherwise(
     large: Callable[[int, int], Problem],
 ) -> None:
     problem = large(120, 1)
