@@ -4,13 +4,15 @@ import { svg } from "./dom.js";
 
 const [ROW, BAR, PROFILE, GAP, HEAD] = [24, 14, 46, 14, 26];
 const LABEL_CHARACTERS = 30;
-const STEPS_HOURS = [1, 2, 4, 8, 12, 24, 48, 72, 120, 168, 336, 720, 1440];
+const STEPS_DAYS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+const FEWEST_DAYS = 3;
 
 /** Draw into `node`; `read` is told of the task or use that a person points at, null when they leave. */
 export function draw(node, plan, read) {
   const width = Math.max(680, node.parentElement.clientWidth - 36);
   const left = width < 800 ? 150 : 220;
   const hours = Math.max(plan.makespan_hours, 1e-9);
+  const day = plan.calendar.hours_per_day;
   const x = (at) => left + (at / hours) * (width - left - 12);
   const tasks = [...plan.tasks].sort((a, b) => a.start_hours - b.start_hours || a.end_hours - b.end_hours);
   const resources = plan.resources.filter((resource) => resource.peak > 0);
@@ -19,29 +21,30 @@ export function draw(node, plan, read) {
   node.setAttribute("viewBox", `0 0 ${width} ${height}`);
   node.setAttribute("width", width);
   node.setAttribute("height", height);
-  node.setAttribute("aria-label", `Schedule of ${tasks.length} tasks over ${duration(hours)}; the table of the API holds the same`);
+  node.setAttribute("aria-label", `Schedule of ${tasks.length} tasks over ${duration(hours, day)}; the run that the API shows holds the same`);
   node.replaceChildren(
-    ...ticks(hours, x, height),
+    ...ticks(hours, day, x, height),
     ...tasks.flatMap((task, place) => bar(task, HEAD + place * ROW, x, left, read)),
     ...resources.flatMap((resource, place) => profile(resource, foot + (place + 1) * (PROFILE + GAP), x, left, hours, read)),
   );
 }
 
-/** `6 h`, `3.5 days`. */
-export function duration(hours) {
-  return hours < 48 ? `${trimmed(hours)} h` : `${trimmed(hours / 24)} days`;
+/** `6 h`, `3.5 working days`; a day has so many hours of work. */
+export function duration(hours, day) {
+  return hours < FEWEST_DAYS * day ? `${trimmed(hours)} h` : `${trimmed(hours / day)} working days`;
 }
 
 function trimmed(value) {
   return String(Math.round(value * 10) / 10);
 }
 
-function ticks(hours, x, height) {
-  const step = STEPS_HOURS.find((one) => hours / one <= 10) ?? STEPS_HOURS.at(-1) * Math.ceil(hours / (10 * STEPS_HOURS.at(-1)));
+function ticks(hours, day, x, height) {
+  const unit = hours < FEWEST_DAYS * day ? 1 : day;
+  const step = unit * (STEPS_DAYS.find((one) => hours / unit / one <= 12) ?? STEPS_DAYS.at(-1));
   const found = [];
   for (let at = 0; at <= hours; at += step) {
     found.push(svg("line", { class: "grid", x1: x(at), x2: x(at), y1: HEAD - 6, y2: height }));
-    found.push(svg("text", { class: "tick", x: x(at), y: HEAD - 11, "text-anchor": at ? "middle" : "start" }, step >= 24 ? `day ${at / 24}` : `${at} h`));
+    found.push(svg("text", { class: "tick", x: x(at), y: HEAD - 11, "text-anchor": at ? "middle" : "start" }, unit === 1 ? `${at} h` : `day ${at / day}`));
   }
   return found;
 }

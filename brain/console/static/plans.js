@@ -70,11 +70,12 @@ function show(id, found) {
 function facts(found) {
   const money = (minor) => `${(minor / 100).toLocaleString("en-US", { maximumFractionDigits: 0 })} ${found.currency}`;
   const { on_time: onTime, within_budget: withinBudget, makespan_hours: spread } = found.risk;
-  const proof = found.gap ? `at least ${duration(boundHours(found))}` : "proven shortest";
+  const time = (hours) => duration(hours, found.calendar.hours_per_day);
+  const proof = found.gap ? `at least ${time(boundHours(found))}` : "proven shortest";
   return [
-    fact("Duration", duration(found.makespan_hours), found.objective_function === "makespan" ? proof : ""),
+    fact("Duration", time(found.makespan_hours), found.objective_function === "makespan" ? proof : ""),
     fact("Cost", money(found.cost_minor), found.constraints.budget_minor === null ? "" : `of ${money(found.constraints.budget_minor)}`),
-    fact("In time", chance(onTime), `p80 ${duration(spread.p80)}`),
+    fact("In time", chance(onTime), `p80 ${time(spread.p80)}`),
     fact("Within budget", chance(withinBudget), range(withinBudget)),
     fact("Tasks", String(found.tasks.length), `${found.critical_path.length} on the critical path`),
   ];
