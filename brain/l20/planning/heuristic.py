@@ -6,19 +6,18 @@ at two points (Hartmann 1998), serial generation, double justification. Modes tr
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
 from brain.l20.planning.cheapen import cheapen
 from brain.l20.planning.compact import Compact, State, compact
 from brain.l20.planning.modes import first_modes, mutate, repair
+from brain.l20.planning.population import Member, Population
 from brain.l20.planning.problem import Problem, Schedule
 from brain.l20.planning.rules import ordered, priorities
 from brain.l20.planning.serial import by_start, forward, justify
 
 Objective = Literal["makespan", "cost"]
-Score = tuple[int, int, int]
 
 SMALLEST_POPULATION, MEMBERS_A_TASK, GENERATIONS = 40, 4, 35
 """The population is so large that the time is enough for about so many generations; both too few and too many end
@@ -33,51 +32,6 @@ CHEAPEN_SHARE = 0.7
 """Of the time under the cost objective, for cheaper modes in the best schedule."""
 MUTATION = 0.05
 """Probability that two neighbours of a list change places."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """A schedule of the population; the smallest score is best."""
-
-    score: Score
-    order: list[int]
-    modes: list[int]
-    starts: list[int]
-
-
-class Population:
-    """The best of the schedules that were added, each once.
-
-    Args:
-        size: Most members.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.members: list[Member] = []
-        self._scores: list[Score] = []
-        self._known: set[tuple[int, ...]] = set()
-
-    def add(self, member: Member) -> None:
-        """Take it in, in place of the worst where there is no room; one that is known or worse than all is not."""
-        known = tuple(member.starts + member.modes)
-        if known in self._known:
-            return
-        if len(self.members) < self.size:
-            self.members.append(member)
-            self._scores.append(member.score)
-        else:
-            worst = self._scores.index(max(self._scores))
-            if member.score > self._scores[worst]:
-                return
-            old = self.members[worst]
-            self._known.discard(tuple(old.starts + old.modes))
-            self.members[worst], self._scores[worst] = member, member.score
-        self._known.add(known)
-
-    def parent(self, random: Random) -> Member:
-        """The better of two."""
-        return min(random.choice(self.members), random.choice(self.members), key=lambda member: member.score)
 
 
 def heuristic(
@@ -160,7 +114,7 @@ def _population_size(project: Compact, seconds: float, samples: int | None = Non
     return round(min(max(expected / GENERATIONS, SMALLEST_POPULATION), largest))
 
 
-def _is_tired(project: Compact, population: "Population", schedules: int) -> bool:
+def _is_tired(project: Compact, population: Population, schedules: int) -> bool:
     return schedules > PATIENCE[0] + PATIENCE[1] * len(project) + PATIENCE[2] * population.size
 
 

@@ -78,3 +78,35 @@ def _large(tasks: int, seed: int) -> Problem:
         after = {f"t{random.randrange(max(0, number - 15), number)}" for _ in range(2)} if number else set()
         made.append(Task(f"t{number}", (Mode("m", random.randint(1, 10), demands),), tuple(sorted(after))))
     return Problem(tuple(made), resources)
+
+
+@pytest.fixture(scope="session")
+def with_modes() -> Callable[[int, int], Problem]:
+    """Random projects of so many tasks, by seed, each of which can be done fast and dear or slow and cheap."""
+    return _with_modes
+
+
+def _with_modes(tasks: int, seed: int) -> Problem:
+    """Three modes a task: half as long again with two thirds of the people costs 60 %, twice as long 30 to 40 %."""
+    random = Random(seed)
+    base = _large(tasks, seed)
+    made = []
+    for task in base.tasks:
+        fast, price = task.modes[0], random.randint(50, 500)
+        modes = [
+            Mode("fast", fast.duration, fast.demands, price),
+            Mode(
+                "usual",
+                -(-fast.duration * 3 // 2),
+                {k: -(-v * 2 // 3) for k, v in fast.demands.items()},
+                price * 3 // 5,
+            ),
+            Mode(
+                "slow",
+                fast.duration * 2,
+                {k: -(-v // 2) for k, v in fast.demands.items()},
+                price * random.randint(30, 40) // 100,
+            ),
+        ]
+        made.append(Task(task.id, tuple(modes), task.after))
+    return Problem(tuple(made), base.resources)
