@@ -52,7 +52,7 @@ class PlanHandler:
             work.add_done_callback(_forget)
             return _stopped(held)
         try:
-            return Outcome("succeeded", result=work.result())
+            return Outcome("succeeded", result=work.result(), progress=Progress(STEPS, STEPS, "steps", "planned"))
         except StoppedError:
             return _stopped(held)
 

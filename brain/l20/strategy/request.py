@@ -2,12 +2,38 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from brain.l20.strategy.order import LEAST_QUANTILE, MOST_QUANTILE, MOST_SECONDS, USUAL_QUANTILE, USUAL_SECONDS
 from brain.l20.strategy.timeline import EXAMPLES, read_timeline
 
 MOST_MINOR = 10**14
+_BUDGET_SCHEMA: dict[str, object] = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": MOST_MINOR // 100},
+        {
+            "type": "object",
+            "properties": {
+                "amount_minor": {"type": "integer", "minimum": 0, "maximum": MOST_MINOR},
+                "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "default": "USD"},
+            },
+            "required": ["amount_minor"],
+            "additionalProperties": False,
+        },
+        {"type": "null"},
+    ]
+}
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 
 
@@ -22,10 +48,27 @@ class Money(_Strict):
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
 
 
+def _budget(value: object) -> float | Money | None:
+    """Checked by hand, so that an error points at the field and not at a member of a union."""
+    if value is None or isinstance(value, Money):
+        return value
+    if isinstance(value, dict):
+        try:
+            return Money.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'/'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_MINOR / 100:
+        raise ValueError(f"expected a number from 0 to {MOST_MINOR // 100}, or {{amount_minor, currency}}")
+    if abs(value * 100 - round(value * 100)) > 1e-6 * max(1.0, value):
+        raise ValueError("expected at most two decimals; minor units are whole")
+    return float(value)
+
+
 class Constraints(_Strict):
     """What the plan has to keep to; what is not said is not limited, or comes from the playbooks."""
 
-    budget: Annotated[float, Field(strict=True, ge=0, le=MOST_MINOR / 100)] | Money | None = Field(
+    budget: Annotated[float | Money | None, PlainValidator(_budget), WithJsonSchema(_BUDGET_SCHEMA)] = Field(
         default=None,
         description="in the playbooks' currency, with at most two decimals; or minor units with a currency",
     )
@@ -37,13 +80,6 @@ class Constraints(_Strict):
         max_length=100,
         description="capacities: machines (`cpu`, `gpu`) or people by their role; the rest is the playbooks'",
     )
-
-    @field_validator("budget")
-    @classmethod
-    def _two_decimals(cls, value: float | Money | None) -> float | Money | None:
-        if isinstance(value, float) and abs(value * 100 - round(value * 100)) > 1e-6 * max(1.0, value):
-            raise ValueError("expected at most two decimals; minor units are whole")
-        return value
 
     @field_validator("timeline")
     @classmethod
