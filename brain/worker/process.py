@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from prometheus_client import CollectorRegistry
 
-from brain.capabilities.registry import build_registry
+from brain.capabilities.registry import Registry, build_registry
 from brain.runs.doorbell import Doorbell
 from brain.runs.factory import open_run_store
 from brain.runs.port import RunStore
@@ -19,7 +19,7 @@ from brain.runs.settings import RunStoreSettings, sqlite_path
 from brain.settings import BrainSettings
 from brain.version import gateway_version
 from brain.worker.kinds import handlers
-from brain.worker.parts import open_parts
+from brain.worker.parts import WorkerParts, open_parts
 from brain.worker.probes import probes
 from brain.worker.settings import WorkerSettings
 from brain.worker.shelf import Shelf, is_away
@@ -38,13 +38,20 @@ def holder_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
 
 
-async def work(settings: WorkerSettings, url: str, open_store: Callable[[str], RunStore] = open_run_store) -> None:
+async def work(
+    settings: WorkerSettings,
+    url: str,
+    *,
+    open_store: Callable[[str], RunStore] = open_run_store,
+    registry_of: Callable[[WorkerParts], Registry] = build_registry,
+) -> None:
     """Carry runs out until SIGTERM or SIGINT.
 
     Args:
         settings: The worker's.
         url: The run store's address.
         open_store: Opens it.
+        registry_of: Whom tasks ask, from the worker's parts.
 
     Raises:
         LockHeldError: Another worker works on the same SQLite file.
@@ -61,18 +68,12 @@ async def work(settings: WorkerSettings, url: str, open_store: Callable[[str], R
             _log.info("worker listens", url=address, pid=os.getpid(), name=name)
             async with _opened(url, open_store, settings, stop, vitals) as shelf:
                 if shelf is not None:
-                    await _work(settings, shelf, url, name, address, vitals, stop)
+                    async with open_parts(BrainSettings(), vitals.registry) as parts:
+                        kinds = handlers(settings, shelf.store, registry_of(parts))
+                        beat = Beat(name, address, gateway_version(), tuple(kinds), 0, settings.places)
+                        with contextlib.closing(Doorbell(url)) as doorbell:
+                            await Worker(name, shelf, doorbell, kinds, settings, vitals, beat).run(stop)
     _log.info("worker has ended")
-
-
-async def _work(
-    settings: WorkerSettings, shelf: Shelf, url: str, name: str, address: str, vitals: Vitals, stop: asyncio.Event
-) -> None:
-    async with open_parts(BrainSettings(), vitals.registry) as parts:
-        kinds = handlers(settings, shelf.store, build_registry(parts))
-        beat = Beat(name, address, gateway_version(), tuple(kinds), 0, settings.places)
-        with contextlib.closing(Doorbell(url)) as doorbell:
-            await Worker(name, shelf, doorbell, kinds, settings, vitals, beat).run(stop)
 
 
 @contextlib.asynccontextmanager
