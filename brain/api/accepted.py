@@ -74,7 +74,7 @@ async def after_waiting(request: Request, run: Run, wait_by_default: int = 0, pe
     wait = wanted_wait(request.headers.getlist("prefer"), wait_by_default)
     if wait.seconds and run.state not in TERMINAL:
         deadline = request.state.allow(wait.seconds)
-        run = await desk.ended(run.id, max(0.0, min(wait.seconds, deadline.remaining_seconds - ANSWER_SECONDS)))
+        run = await desk.ended(run, max(0.0, min(wait.seconds, deadline.remaining_seconds - ANSWER_SECONDS)))
     tasks = await desk.run(lambda store: store.tasks(run.id))
     status = 200 if run.state in TERMINAL else pending_status
     response = answered(run_document(run, tasks), status)

@@ -5,12 +5,11 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from brain.orchestration.retry import RETRIED_KINDS, RETRIED_STATES
 from brain.runs import Priority, Run, RunState, Task, TaskState
 
 RUNS = "/api/v1/runs"
 DEFAULT_CURRENCY = "USD"
-RETRIED_KINDS = ("orchestration", "coordination")
-RETRIED_STATES = ("failed", "cancelled")
 
 
 class ProgressDocument(BaseModel):

@@ -26,6 +26,7 @@ _MADE_BY: Mapping[str, Callable[[Mapping[str, object], Registry, Submission], Ne
     "orchestration": _orchestration,
     "coordination": _coordination,
 }
+RETRIED_KINDS = frozenset(_MADE_BY)
 
 
 def retry_of(run: Run, tasks: Sequence[Task], registry: Registry, by: Submission) -> NewRun:

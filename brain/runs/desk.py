@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from brain.runs.doorbell import Doorbell
-from brain.runs.port import TERMINAL, Run, RunStore
+from brain.runs.port import TERMINAL, Run, RunStore, Standing
 from brain.runs.watch import Watch
 from runtime.logs import get_logger
 from runtime.problems import Problem
@@ -57,7 +57,7 @@ class RunDesk:
         self.stopping = stopping
         self._most_waits = most_waits
         self.waits = 0
-        self.watch = Watch(self._newest, doorbell, stopping)
+        self.watch = Watch(self._standings, doorbell, stopping)
 
     async def run(self, work: Callable[[RunStore], _T]) -> _T:
         """Do some work on the store and return what it returns; what the store refuses comes through as it is.
@@ -84,25 +84,20 @@ class RunDesk:
             _log.error("the run store failed", error=type(error).__name__, reason=str(error)[:500])
             raise RunsUnavailableError("cannot be read or written now") from error
 
-    async def ended(self, run_id: str, timeout_seconds: float) -> Run:
+    async def ended(self, run: Run, timeout_seconds: float) -> Run:
         """The run once it is terminal, or as it stands when the time is up or the process stops.
 
         Raises:
-            RunNotFoundError: There is no such run.
             RunsUnavailableError: As `run`.
         """
-        if self.waits >= self._most_waits:
-            return await self.run(lambda store: store.get(run_id))
-        until = asyncio.get_running_loop().time() + timeout_seconds
+        if run.state in TERMINAL or self.waits >= self._most_waits:
+            return run
         self.waits += 1
         try:
-            while True:
-                number, run = await self.run(lambda store: _as_it_stands(store, run_id))
-                left = until - asyncio.get_running_loop().time()
-                if run.state in TERMINAL or left <= 0 or not await self.watch.changed(run_id, number, left):
-                    return run
+            await self.watch.ended(run.id, timeout_seconds)
         finally:
             self.waits -= 1
+        return await self.run(lambda store: store.get(run.id))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -110,6 +105,7 @@ class RunDesk:
         try:
             yield
         finally:
+            await self.watch.close()
             await asyncio.to_thread(self.close)
 
     def close(self) -> None:
@@ -119,8 +115,8 @@ class RunDesk:
         if self._store is not None:
             self._store.close()
 
-    async def _newest(self, run_ids: Collection[str]) -> Mapping[str, int]:
-        return await self.run(lambda store: store.newest_events(run_ids))
+    async def _standings(self, run_ids: Collection[str]) -> Mapping[str, Standing]:
+        return await self.run(lambda store: store.standings(run_ids))
 
     def _opened(self) -> RunStore:
         with self._opening:
@@ -132,8 +128,3 @@ class RunDesk:
         self._held -= 1
         if not future.cancelled():
             future.exception()  # the caller may have gone, and nobody else would look at it
-
-
-def _as_it_stands(store: RunStore, run_id: str) -> tuple[int, Run]:
-    """The number first: an event between the two reads only makes its reader look once more."""
-    return store.newest_events([run_id]).get(run_id, 0), store.get(run_id)

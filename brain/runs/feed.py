@@ -51,9 +51,9 @@ class RunFeed:
         if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 10):
             detail = f"Last-Event-ID must be a number that this stream gave, received {last_event_id[:40]!r}"
             raise Problem(422, detail=detail)
-        newest = (await self._desk.run(lambda store: store.newest_events([run.id]))).get(run.id, 0)
-        after = min(int(last_event_id), newest)
-        return None if run.state in TERMINAL and after == newest else after
+        standing = (await self._desk.run(lambda store: store.standings([run.id])))[run.id]
+        after = min(int(last_event_id), standing.number)
+        return None if standing.state in TERMINAL and after == standing.number else after
 
     async def stream(self, run_id: str, after: int) -> AsyncIterator[bytes]:
         """Events after a number, until the run has ended, the listener leaves or the process stops."""

@@ -216,6 +216,29 @@ class Duration:
     seconds: float
     kind: str
     finished_at: datetime
+    estimate_seconds: float = 0.0
+    """What it was expected to take; 0: nothing was expected."""
+
+
+@dataclass(frozen=True)
+class RunTimes:
+    """How long a run waited and worked, without what it was about.
+
+    Attributes:
+        kind: Of the run.
+        state: As it is.
+        priority: Of the run.
+        waited_seconds: Until it began; where it did not, until it ended or until now.
+        ran_seconds: From its beginning to its end or until now; None where it has not begun.
+        spent_minor: In minor units.
+    """
+
+    kind: str
+    state: RunState
+    priority: Priority
+    waited_seconds: float
+    ran_seconds: float | None
+    spent_minor: int
 
 
 @dataclass(frozen=True)
@@ -224,6 +247,14 @@ class Counts:
 
     runs: Mapping[tuple[str, RunState, Priority], int]
     oldest_queued_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a run has come: the number of its last event, and its state then."""
+
+    number: int
+    state: RunState
 
 
 class RunStore(Protocol):
@@ -272,6 +303,10 @@ class RunStore(Protocol):
 
     def durations(self, since: datetime, limit: int = 10_000) -> Sequence[Duration]:
         """Calls of tasks that succeeded, failed or were cancelled since a moment, newest first."""
+        ...
+
+    def times(self, since: datetime, limit: int = 10_000) -> Sequence[RunTimes]:
+        """Runs that are active or have ended since a moment, newest first."""
         ...
 
     def counts(self) -> Counts:
@@ -333,8 +368,8 @@ class RunStore(Protocol):
         """Give a run back unfinished; the next claim may take it at once. What was lost already is let go silently."""
         ...
 
-    def newest_events(self, run_ids: Collection[str]) -> Mapping[str, int]:
-        """Number of the last event of each run, by id; runs that there are not are left out."""
+    def standings(self, run_ids: Collection[str]) -> Mapping[str, Standing]:
+        """How far each run has come, by id; runs that there are not are left out."""
         ...
 
     def beat(self, beat: Beat) -> None:

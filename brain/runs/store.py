@@ -11,10 +11,10 @@ from brain.runs.errors import KeyUsedError, RunEndedError, RunNotFoundError
 from brain.runs.figures import Figures
 from brain.runs.history import note
 from brain.runs.leases import Leases
-from brain.runs.newest import Newest
 from brain.runs.port import TERMINAL, NewRun, Page, Run, RunEvent, RunState, Task
 from brain.runs.rows import event_of, run_of, run_values, task_of, task_values
 from brain.runs.schema import events, metadata, runs, tasks
+from brain.runs.standings import Standings
 from brain.runs.statements import execute, tasks_in_order
 from brain.runs.workers import Workers
 from runtime.one_writer import OneWriter
@@ -23,7 +23,7 @@ KEY_LIFETIME = timedelta(hours=24)
 _LOCK = 7_203_125  # any constant that nothing else in the database uses, nor the one after it
 
 
-class SqlRunStore(Leases, Figures, Newest, Workers):
+class SqlRunStore(Leases, Figures, Standings, Workers):
     """See `RunStore`.
 
     Args:
