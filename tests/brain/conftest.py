@@ -131,6 +131,24 @@ def running_gateway(folder: Path, predictor_url: str, **settings: str) -> Iterat
         process.wait(timeout=10)
 
 
+@contextlib.contextmanager
+def running_worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker process with the environment of a gateway."""
+    with log.open("wb") as stream:
+        command = [sys.executable, "-m", "brain.worker"]
+        own = environment | {"BRAIN_WORKER_PORT": "0"}
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, env=own, cwd=REPOSITORY)
+    try:
+        until = time.monotonic() + 60
+        while '"worker listens"' not in log.read_text():
+            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
 @pytest.fixture
 def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """A function that starts a gateway for this test: `start_gateway(predictor_url, **settings)`."""
@@ -155,6 +173,13 @@ def gateway(module_predictor: object, tmp_path_factory: pytest.TempPathFactory) 
     """One gateway without authentication for a whole file."""
     with running_gateway(tmp_path_factory.mktemp("gateway"), module_predictor.url) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def worker(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One worker beside the file's gateway."""
+    with running_worker(gateway.environment, tmp_path_factory.mktemp("worker") / "worker.log"):
+        yield
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """Graphs of tasks from the request to the result: a gateway and a worker, each a process, on one state folder."""
 
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SPEC = REPOSITORY.parent / "shared" / "spec" / "requests.json"
+pytestmark = pytest.mark.usefixtures("worker")
+
 ORCHESTRATE, COORDINATE = "/api/v1/orchestrate", "/api/v1/l20/coordinate"
 BTC = {"type": "crypto_prediction", "params": {"symbol": "BTC"}}
 CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 4200}
@@ -23,29 +22,6 @@ def spec_body(path: str) -> dict[str, Any]:
         pytest.skip("the spec's requests are not on this machine")
     (body,) = [one["body"] for one in json.loads(SPEC.read_text()) if one["path"] == path]
     return dict(body)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def worker(gateway: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A worker with the gateway's environment."""
-    log = tmp_path_factory.mktemp("worker") / "worker.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "brain.worker"],
-            stdout=stream,
-            stderr=stream,
-            env=gateway.environment | {"BRAIN_WORKER_PORT": "0"},
-            cwd=REPOSITORY,
-        )
-    try:
-        until = time.monotonic() + 60
-        while '"worker listens"' not in log.read_text():
-            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]
-            time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 @pytest.fixture
