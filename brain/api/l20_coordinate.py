@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from brain.api.accepted import ACCEPTED, accepted
-from brain.api.orchestrate import SUBMISSION_PARAMETERS, SUBMISSION_PROBLEMS, submission
+from brain.api.orchestrate import SUBMISSION_PARAMETERS, SUBMISSION_PROBLEMS, checked, submission
 from brain.json_body import JsonRoute
 from brain.l20.coordination import coordination
 from brain.orchestration.request import CoordinateRequest
@@ -27,5 +27,5 @@ async def coordinate(body: CoordinateRequest, request: Request) -> Response:
     The result has an entry for each domain: what it came to, `unavailable` where the platform does not serve it, or
     `missing_spec`. Where nothing of it is served the run fails with reason `nothing_served`.
     """
-    by = submission(request, body)
-    return await accepted(request, coordination(body, services_of(request).capabilities, by))
+    by, registry = submission(request, body), services_of(request).capabilities
+    return await accepted(request, await checked(request, lambda: coordination(body, registry, by)))

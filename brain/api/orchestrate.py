@@ -1,5 +1,7 @@
 """Graphs of tasks as runs."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
@@ -11,10 +13,13 @@ from brain.api.problem_model import problems
 from brain.json_body import JsonRoute
 from brain.orchestration.request import OrchestrateRequest, Terms
 from brain.orchestration.submission import Submission, orchestration
+from brain.runs import NewRun
 from brain.security.principal import require
 from brain.services import services_of
 
 PATH = "/api/v1/orchestrate"
+LARGE_BYTES = 32 * 1024
+"""Of a body; up to there a graph is checked within 10 ms."""
 
 router = APIRouter(tags=["orchestration"], route_class=JsonRoute)
 
@@ -36,8 +41,14 @@ async def orchestrate(body: OrchestrateRequest, request: Request) -> Response:
     What is wrong with any task is refused before anything runs. A task that fails takes with it those that come after
     it; the others run on, and the run tells task by task what became of it.
     """
-    by = submission(request, body)
-    return await accepted(request, orchestration(body, services_of(request).capabilities, by))
+    by, registry = submission(request, body), services_of(request).capabilities
+    return await accepted(request, await checked(request, lambda: orchestration(body, registry, by)))
+
+
+async def checked(request: Request, make: Callable[[], NewRun]) -> NewRun:
+    """The run that a request makes; large ones are checked in a thread, so that others are answered meanwhile."""
+    large = len(await request.body()) > LARGE_BYTES
+    return await asyncio.to_thread(make) if large else make()
 
 
 def submission(request: Request, terms: Terms) -> Submission:

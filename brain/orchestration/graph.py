@@ -118,6 +118,8 @@ def _edges(step: Step, known: set[str], hints: int) -> tuple[tuple[str, ...], li
     found: dict[str, None] = {}
     errors: list[FieldError] = []
     for place, name in _names(step, errors):
+        if len(errors) >= MOST_ERRORS:
+            break
         if name == step.id:
             errors.append(_error(step, place, "it waits for itself; name another task"))
         elif name not in known:

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 
 from brain.capabilities import Registry
-from brain.orchestration.graph import Graph, Step, check
+from brain.orchestration.graph import Graph, Path, Step, check, refused
 from brain.orchestration.request import OrchestrateRequest, TaskRequest, Terms
 from brain.runs import NewRun, NewTask, Reused, Task
 from brain.runs.ids import new_run_id
+from runtime.problems import FieldError, json_pointer
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,12 @@ def new_task(step: Step, graph: Graph, options: Mapping[str, object] | None = No
 
 
 def new_run(kind: str, request: Mapping[str, object], tasks: Sequence[NewTask], terms: Terms, by: Submission) -> NewRun:
-    """A run of tasks that were checked, under the caller's terms."""
+    """A run of tasks that were checked, under the caller's terms.
+
+    Raises:
+        Problem: 422 where the request holds text that cannot be written in UTF-8.
+    """
+    check_text(request)
     budget = terms.budget
     return NewRun(
         id=new_run_id(),
@@ -89,13 +95,39 @@ def new_run(kind: str, request: Mapping[str, object], tasks: Sequence[NewTask], 
 
 def body_of(asked: Terms) -> dict[str, object]:
     """A request as it was sent."""
-    return asked.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return asked.model_dump(by_alias=True, exclude_unset=True)
 
 
 def digest(kind: str, request: Mapping[str, object]) -> str:
     """Tells whether two requests ask the same, whatever the order of their members."""
     text = json.dumps([kind, request], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_text(request: Mapping[str, object]) -> None:
+    """Refuse half of a surrogate pair: JSON can spell it, and nobody could be answered with it in UTF-8.
+
+    Raises:
+        Problem: 422 with a pointer for each place.
+    """
+    try:
+        json.dumps(request, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        detail = "holds half of a surrogate pair, which is no character; send text that UTF-8 can hold"
+        raise refused([FieldError(json_pointer(place), detail) for place in _unwritable(request)]) from error
+
+
+def _unwritable(value: object, path: Path = ()) -> Iterator[Path]:
+    if isinstance(value, str):
+        if value.encode("utf-8", "replace") != value.encode("utf-8", "surrogatepass"):
+            yield tuple(str(part).encode("utf-8", "backslashreplace").decode() for part in path)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _unwritable(name, (*path, name))
+            yield from _unwritable(item, (*path, name))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _unwritable(item, (*path, number))
 
 
 def with_results(new: NewRun, tasks: Sequence[Task]) -> NewRun:

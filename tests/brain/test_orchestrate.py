@@ -1,12 +1,15 @@
 """Graphs of tasks through the gateway, up to their acceptance; what becomes of them is the engine's."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from brain.orchestration.submission import orchestration
 
 SPEC = Path(__file__).resolve().parents[3] / "shared" / "spec" / "requests.json"
 PATH = "/api/v1/orchestrate"
@@ -112,6 +115,32 @@ async def test_a_body_that_nests_without_end_is_refused(gateway: Any) -> None:
         text = f'{{"tasks": [{{"type": "image_generation", "params": {nested}}}]}}'
         answer = await gateway.client.post(PATH, content=text, headers={"content-type": "application/json"})
         assert answer.status_code in (400, 422)
+
+
+async def test_text_that_no_answer_could_hold_is_refused_where_it_stands(gateway: Any) -> None:
+    tasks = r'[{"type": "swarm", "params": {"a": "\ud800", "b": {"\udc00": [1]}, "c": "\ud83d\ude00"}}]'
+    headers = {"content-type": "application/json"}
+    answer = await gateway.client.post(PATH, content=f'{{"tasks": {tasks}}}', headers=headers)
+    assert answer.status_code == 422
+    found = [error["pointer"] for error in answer.json()["errors"]]
+    assert found == ["/tasks/0/params/a", "/tasks/0/params/b/\\udc00"]
+    body = r'{"domains": ["swarm"], "task_specs": {"swarm": {"x": "\ud800"}}}'
+    answer = await gateway.client.post("/api/v1/l20/coordinate", content=body, headers=headers)
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/task_specs/swarm/x"]
+
+
+async def test_only_large_graphs_are_checked_beside_the_loop(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside: list[bool] = []
+
+    def seen(*given: Any) -> Any:
+        beside.append(threading.current_thread() is not threading.main_thread())
+        return orchestration(*given)
+
+    monkeypatch.setattr("brain.api.orchestrate.orchestration", seen)
+    large = {"type": "swarm", "params": {"x": "${tasks.task1.state}" * 48}}
+    for tasks in ([BTC], [BTC, *[large] * 100]):
+        assert (await gateway.client.post(PATH, json={"tasks": tasks})).status_code == 202
+    assert beside == [False, True]
 
 
 async def test_the_same_key_gives_the_same_run_and_another_body_is_a_conflict(gateway: Any) -> None:
