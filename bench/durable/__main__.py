@@ -18,6 +18,7 @@ from bench.durable.databases import Server, postgres
 INCIDENTS: dict[str, Callable[[Server | None], Iterable[incidents.Finding]]] = {
     "stopped within a step, DBOS": incidents.stopped_dbos,
     "stopped within a step, own": incidents.stopped_own,
+    "stopped within a transaction, own": incidents.stalled_own,
     "killed within a step, DBOS": incidents.adoption_dbos,
     "killed within a step, own": incidents.adoption_own,
     "limit of a run that waits, DBOS": incidents.deadline_dbos,
@@ -61,10 +62,11 @@ def _by(statements: dict[str, str], measure: Callable[[str], tuple[float, float]
 
 def _costs(name: str, server: Server | None, steps: int, runs: int, rounds: int) -> str:
     seen: dict[tuple[str, str], list[Cost]] = {}
-    for _ in range(rounds):
+    for turn in range(rounds):
         for engine, mode in methods(server):
-            seen.setdefault((engine, mode), []).append(cost(engine, mode, steps, runs, server))
-    head = f"| {name}, {steps} steps, {runs} runs | CPU ms a run | of PostgreSQL | ms a run | flushes a run |"
+            seen.setdefault((engine, mode), []).append(cost(engine, mode, steps, runs, server, count=turn == 0))
+    graph = f"{steps} step{'s' if steps > 1 else ''}, {runs} runs"
+    head = f"| {name}, {graph} | CPU ms a run | of PostgreSQL | ms a run | flushes a run |"
     return "\n".join([head, "|---|--:|--:|--:|--:|", *(_row(method, found) for method, found in seen.items()), ""])
 
 

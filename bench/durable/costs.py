@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.durable.databases import Server, empty_database
 from runtime.settings import REPOSITORY_ROOT
 
-OWN = ("direct", "direct, result only", "queued")
+OWN = ("direct", "queued")
 DBOS = ("direct", "direct, WAL", "direct, async", "direct, own rows", "queued", "queued, bounded")
 _FLUSHES = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(?:fsync|fdatasync)$", re.MULTILINE)
 
@@ -34,13 +34,13 @@ def methods(server: Server | None) -> Iterator[tuple[str, str]]:
     yield from (("by_dbos", mode) for mode in DBOS if server is None or mode != "direct, WAL")
 
 
-def cost(engine: str, mode: str, steps: int, runs: int, server: Server | None) -> Cost:
-    """Measure one method on an empty database."""
+def cost(engine: str, mode: str, steps: int, runs: int, server: Server | None, count: bool = False) -> Cost:
+    """Measure one method on an empty database; `count` its flushes too, where strace is installed and on SQLite."""
     with empty_database(server) as url:
         before = server.cpu_seconds() if server else 0.0
         seen = json.loads(_call(engine, url, steps, runs, mode))
         spent = server.cpu_seconds() - before if server else 0.0
-    flushes = _flushes(engine, mode, steps) if server is None else None
+    flushes = _flushes(engine, mode, steps) if server is None and count else None
     return Cost(1e3 * seen["cpu"] / runs, 1e3 * spent / runs, 1e3 * seen["wall"] / runs, flushes)
 
 
@@ -58,13 +58,13 @@ def _flushes(engine: str, mode: str, steps: int) -> float | None:
     if tool is None:
         return None
     counts = []
-    for runs in (5, 25):
+    for runs in (3, 13):
         with empty_database(None) as url, tempfile.TemporaryDirectory() as folder:
             counted = Path(folder) / "calls"
             trace = (tool, "-f", "-c", "-o", str(counted), "-e", "trace=fsync,fdatasync")
             _call(engine, url, steps, runs, mode, trace)
             counts.append(sum(int(one) for one in _FLUSHES.findall(counted.read_text())))
-    return (counts[1] - counts[0]) / 20
+    return (counts[1] - counts[0]) / 10
 
 
 IMPORTS = {

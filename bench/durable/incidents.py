@@ -69,6 +69,20 @@ def stopped_own(server: Server | None) -> Iterator[Finding]:
         yield "result in the end", str(y.ask("recorded", "r"))
 
 
+def stalled_own(server: Server | None) -> Iterator[Finding]:
+    """SIGSTOP within a transaction: whether others can write meanwhile."""
+    with (
+        _place(server) as (url, folder, calls),
+        Child("bench.durable.own_worker", url, "x", folder) as x,
+        Child("bench.durable.own_worker", url, "y", folder) as y,
+    ):
+        x.ask("stall")
+        wait_for(lambda: "writing x" in calls.seen())
+        x.signal(signal.SIGSTOP)
+        took = y.ask("create_within", "r", 40)
+        yield "a run of another process was accepted after s", "not within 40" if took is None else f"{took:.1f}"
+
+
 def _died(url: str, folder: str, calls: Calls, cancelled: bool) -> dict[str, object]:
     """A run of a queue with a deadline, its worker killed within step b; its status before."""
     with _dbos(url, "x", folder) as x:

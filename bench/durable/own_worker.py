@@ -65,6 +65,28 @@ def _hold(claimed: Claimed, ended: threading.Event) -> None:
             return
 
 
+def stall() -> None:
+    """Begin a transaction as every write does, and go no further; in a thread."""
+
+    def within() -> None:
+        with store._database.writing():
+            calls.call("writing", HOLDER, True)
+
+    threading.Thread(target=within, daemon=True).start()
+
+
+def create_within(run_id: str, seconds: float) -> float | None:
+    """Seconds until a run was accepted; None where it was not within that time."""
+    began, done = time.monotonic(), threading.Event()
+
+    def create() -> None:
+        start(run_id)
+        done.set()
+
+    threading.Thread(target=create, daemon=True).start()
+    return time.monotonic() - began if done.wait(seconds) else None
+
+
 def recorded(run_id: str) -> list[list[object]]:
     """Names and results of the tasks that have ended."""
     return [[task.id, task.result] for task in store.tasks(run_id) if task.state == "succeeded"]
@@ -88,6 +110,8 @@ def main() -> None:
         "cancel": lambda run_id: store.ask_cancel(run_id).state,
         "refused": lambda: refused,
         "share": share,
+        "stall": stall,
+        "create_within": create_within,
     }
     serve(functions)
 

@@ -1,0 +1,1 @@
+"""Measures of orchestration against calling predictors directly."""
