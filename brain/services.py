@@ -15,6 +15,7 @@ from brain.clients.upstream import Upstream
 from brain.clients.upstreams import Upstreams
 from brain.crypto.predictor import CryptoPredictor
 from brain.fraud.desk import FraudDesk, build_desk
+from brain.l20.analytics import gauges
 from brain.l20.resources.live import Demand
 from brain.l20.strategy.commission import Commission
 from brain.l20.strategy.matchers import build_matcher, library_of
@@ -118,6 +119,7 @@ def build_services(settings: BrainSettings, keys: KeyStore) -> Services:
         registry=registry,
     )
     run_metrics.install(registry, runs, lambda: services.run_feed.open)
+    gauges.install(registry, runs, settings.l20_metrics)
     return services
 
 

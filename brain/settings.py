@@ -12,6 +12,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brain.fraud.settings import FraudSettings
+from brain.l20.analytics.settings import AnalyticsSettings
 from brain.l20.priority.settings import PrioritySettings
 from brain.l20.resources.settings import ResourcesSettings
 from brain.l20.strategy.settings import StrategySettings
@@ -83,6 +84,9 @@ class BrainSettings(BaseSettings):
 
     l20_resources: ResourcesSettings = Field(default_factory=ResourcesSettings)
     """How resources are allocated, prefix `BRAIN_L20_RESOURCES_`."""
+
+    l20_metrics: AnalyticsSettings = Field(default_factory=AnalyticsSettings)
+    """Figures and what they recommend, prefix `BRAIN_L20_METRICS_`."""
 
     predictor_api_key: SecretStr = SecretStr("")
     """Sent to predictors as `Authorization: Bearer`; empty sends none."""
