@@ -231,6 +231,7 @@ class RunTimes:
         waited_seconds: Until it began; where it did not, until it ended or until now.
         ran_seconds: From its beginning to its end or until now; None where it has not begun.
         spent_minor: In minor units.
+        ended_seconds_ago: 0 where it has not ended.
     """
 
     kind: str
@@ -239,6 +240,7 @@ class RunTimes:
     waited_seconds: float
     ran_seconds: float | None
     spent_minor: int
+    ended_seconds_ago: float = 0.0
 
 
 @dataclass(frozen=True)
