@@ -110,6 +110,9 @@ def _print_tables(cases: list[Case], record: Record) -> None:
         rows = ordered(record.rows.values(), list(dict.fromkeys(mine)), set_of)
         print(f"\n### {seconds:g} s\n\n{table(rows, set_of, cache(best_known), critical_path)}", flush=True)
     used = [record.rows[case] for case in cases if case in record.rows]
+    at_once = [row.run.seconds for row in used if row.case.method == AT_ONCE]
+    if at_once:
+        print(f"\nWithout a solver: {1000 * max(at_once):.0f} ms at most for {len(at_once)} projects.")
     loads = [row.load for row in used]
     print(f"\nCode {', '.join(sorted({row.revision for row in used}))}; load {min(loads):.2f} to {max(loads):.2f}.")
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Literal
 
+from brain.l20.planning.bounds import cost_bound
 from brain.l20.planning.cheapen import cheapen
 from brain.l20.planning.compact import Compact, State, compact
 from brain.l20.planning.modes import first_modes, mutate, repair
@@ -55,7 +56,7 @@ def heuristic(
     """
     ends = time.monotonic() + seconds
     project = compact(problem)
-    horizon = problem.horizon
+    horizon, least_cost = problem.horizon, cost_bound(problem)
     cheapening = objective == "cost" and horizon is not None
     search_ends = ends - CHEAPEN_SHARE * seconds if cheapening else ends
     best: Member | None = None
@@ -68,7 +69,7 @@ def heuristic(
             _is_tired(project, population, count - last)
             or time.monotonic() >= search_ends
             or count == samples
-            or _is_best(project, objective, best)
+            or _is_best(project, objective, best, least_cost)
         ):
             break
     if best is None or best.score[0]:
@@ -118,9 +119,11 @@ def _is_tired(project: Compact, population: Population, schedules: int) -> bool:
     return schedules > PATIENCE[0] + PATIENCE[1] * len(project) + PATIENCE[2] * population.size
 
 
-def _is_best(project: Compact, objective: Objective, member: Member) -> bool:
-    late, first, _ = member.score
-    return objective == "makespan" and not late and first <= project.bound
+def _is_best(project: Compact, objective: Objective, member: Member, least_cost: int) -> bool:
+    late, first, second = member.score
+    if objective == "makespan":
+        return not late and first <= project.bound
+    return not late and first <= least_cost and second <= project.bound
 
 
 def _members(project: Compact, objective: Objective, random: Random, population: Population) -> Iterator[Member]:

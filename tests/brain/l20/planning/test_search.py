@@ -78,7 +78,7 @@ def test_the_heuristic_goes_on_from_what_others_find(large: MakeProblem) -> None
     assert min(late) <= makespan(project, given)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.data())
 def test_stretches_keep_the_budget_and_prove_what_is_true(
     problems: st.SearchStrategy[Problem], data: st.DataObject

@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -88,7 +89,7 @@ def test_nothing_to_do_takes_no_time_and_costs_nothing(objective: str) -> None:
     assert (solution.status, solution.value, solution.gap) == ("optimal", 0, 0.0)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.data())
 def test_backends_agree_on_the_makespan(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)
@@ -97,7 +98,7 @@ def test_backends_agree_on_the_makespan(problems: st.SearchStrategy[Problem], da
     assert ours.status == "optimal"
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.data())
 def test_the_least_cost_is_that_of_the_cheapest_modes_where_nothing_presses(
     problems: st.SearchStrategy[Problem], data: st.DataObject
@@ -106,6 +107,19 @@ def test_the_least_cost_is_that_of_the_cheapest_modes_where_nothing_presses(
     solution = solved(problem, objective="cost")
     cheapest = sum(min(mode.cost for mode in task.modes) for task in problem.tasks)
     assert (solution.status, solution.value) == ("optimal", cheapest)
+
+
+def test_the_least_cost_before_a_deadline_is_proven(with_modes: Callable[[int, int], Problem]) -> None:
+    """Neither all fast nor all cheap: the deadline lies half way between the shortest and the cheapest schedule."""
+    base = with_modes(12, 1)
+    shortest, cheapest = solve(base, seconds=0).schedule, solve(base, "cost", seconds=0).schedule
+    assert shortest
+    assert cheapest
+    problem = replace(base, horizon=(shortest.makespan + cheapest.makespan) // 2)
+    solution = solve(problem, "cost", seconds=20, workers=2)
+    assert solution.schedule
+    assert solution.status == "optimal"
+    assert cheapest.cost(base) < solution.lower_bound == solution.schedule.cost(problem) < shortest.cost(base)
 
 
 def test_a_mode_with_a_milestone_and_one_that_never_fits_are_handled() -> None:
