@@ -20,6 +20,9 @@ TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 Part = Literal["result", "state", "error"]
 PARTS: tuple[Part, ...] = ("result", "state", "error")
 
+MOST_RESOLVED_CHARACTERS = 4 * 1024 * 1024
+"""Of what the references of one task stand for: a small body may name a large result many times."""
+
 _MARK = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _FORM = "write ${tasks.ID.result.NAME}, ${tasks.ID.state} or ${tasks.ID.error.NAME}, and $${ for ${ itself"
 _MOST_SHOWN = 80
@@ -118,15 +121,45 @@ def resolve(value: object, tasks: Mapping[str, Ended]) -> object:
         tasks: Those that have ended, by id.
 
     Raises:
-        UnresolvedError: Something that a reference names is not there; the error says how far it led.
+        UnresolvedError: Something that a reference names is not there, and the error says how far it led; or all that
+            they stand for would hold more than `MOST_RESOLVED_CHARACTERS` as JSON.
     """
-    if isinstance(value, str):
-        return _resolve_text(value, tasks) if "${" in value else value
-    if isinstance(value, Mapping):
-        return {name: resolve(item, tasks) for name, item in value.items()}
-    if isinstance(value, Sequence):
-        return [resolve(item, tasks) for item in value]
-    return value
+    return _Resolving(tasks).value(value)
+
+
+class _Resolving:
+    """One value in the course of being resolved."""
+
+    def __init__(self, tasks: Mapping[str, Ended]) -> None:
+        self._tasks = tasks
+        self._found: dict[str, tuple[object, str]] = {}
+        self._characters = 0
+
+    def value(self, value: object) -> object:
+        if isinstance(value, str):
+            return self._text(value) if "${" in value else value
+        if isinstance(value, Mapping):
+            return {name: self.value(item) for name, item in value.items()}
+        if isinstance(value, Sequence):
+            return [self.value(item) for item in value]
+        return value
+
+    def _text(self, text: str) -> object:
+        whole = _MARK.fullmatch(text)
+        if whole is not None and whole.group(1) is not None:
+            return self._look_up(text)[0]
+        return _MARK.sub(lambda mark: "${" if mark.group() == "$${" else self._look_up(mark.group())[1], text)
+
+    def _look_up(self, text: str) -> tuple[object, str]:
+        """What a reference stands for, as it is and as text."""
+        if text not in self._found:
+            value = look_up(parse(text), self._tasks)
+            self._found[text] = (value, _as_text(value))
+        self._characters += len(self._found[text][1])
+        if self._characters > MOST_RESOLVED_CHARACTERS:
+            what = f"all references together stand for more than {MOST_RESOLVED_CHARACTERS} characters"
+            raise UnresolvedError(f"{text}: {what}; refer to parts of results")
+        return self._found[text]
 
 
 def look_up(reference: Reference, tasks: Mapping[str, Ended]) -> object:
@@ -144,17 +177,6 @@ def look_up(reference: Reference, tasks: Mapping[str, Ended]) -> object:
     for depth, name in enumerate(reference.path):
         value = _member(value, name, reference, depth)
     return value
-
-
-def _resolve_text(text: str, tasks: Mapping[str, Ended]) -> object:
-    whole = _MARK.fullmatch(text)
-    if whole is not None and whole.group(1) is not None:
-        return look_up(parse(text), tasks)
-
-    def put(mark: re.Match[str]) -> str:
-        return "${" if mark.group() == "$${" else _as_text(look_up(parse(mark.group()), tasks))
-
-    return _MARK.sub(put, text)
 
 
 def _read(text: str, inner: str) -> Reference:

@@ -110,6 +110,12 @@ def test_what_is_not_there_is_said_with_how_far_the_path_led(text: str, said: st
         resolve([text], TASKS)
 
 
+@pytest.mark.parametrize("written", ["${tasks.t.result}" * 50_000, ["${tasks.t.result}"] * 50_000])
+def test_a_result_that_is_named_too_often_is_refused_before_it_fills_the_memory(written: object) -> None:
+    with pytest.raises(UnresolvedError, match="refer to parts"):
+        resolve(written, {"t": Done("succeeded", ["x" * 1000] * 10)})
+
+
 @given(values)
 def test_a_value_arrives_as_it_was_given_by_its_reference(value: object) -> None:
     assert resolve({"x": "${tasks.t.result}"}, {"t": Done("succeeded", value)}) == {"x": value}
