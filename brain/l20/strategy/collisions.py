@@ -49,7 +49,7 @@ def _change(project: Project, change: Change) -> Document:
     if change.limit.kind == "budget":
         to = -(-needed // 100)
         text = f"raise the budget from {_money(now)} to {to:,} {order.outline.currency}{least}"
-        return {**document, "from": now / 100, "to": to, "text": text}
+        return {**document, "from": now / 100, "to": to, "to_minor": needed, "text": text}
     if change.limit.kind == "horizon":
         to = _days(project, needed)
         text = f"allow {to} days instead of {order.timeline}: {needed} hours of work instead of {now}{least}"

@@ -57,13 +57,19 @@ def _vectors(answer: Mapping[str, object]) -> list[Sequence[float]]:
     if not isinstance(rows, list) or not rows:
         raise EndpointError("its answer has no data")
     found: dict[int, Sequence[float]] = {}
-    for place, row in enumerate(rows):
+    for row in rows:
         match row:
-            case {"embedding": [*numbers]} if numbers and all(isinstance(each, int | float) for each in numbers):
-                found[row.get("index", place)] = [float(each) for each in numbers]
+            case {"index": int(place), "embedding": [*numbers]} if all(
+                isinstance(each, int | float) for each in numbers
+            ):
+                found[place] = [float(each) for each in numbers]
             case _:
-                raise EndpointError("its answer has a row without an embedding of numbers")
+                raise EndpointError("its answer has a row without an index and an embedding of numbers")
     return [found[place] for place in sorted(found)]
+
+
+def _are_numbers(values: Sequence[object]) -> bool:
+    return all(isinstance(each, int | float) for each in values)
 
 
 def _cosine(one: Sequence[float], two: Sequence[float]) -> float:

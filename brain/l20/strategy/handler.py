@@ -14,12 +14,10 @@ from brain.l20.strategy.planner import Planner, Step
 from brain.l20.strategy.settings import StrategySettings
 from brain.runs import Progress, RunStore
 from brain.worker.port import Held, Outcome
-from runtime.logs import get_logger
 from runtime.problems import Problem
 
 STEPS = 4
 _SECONDS_AN_HOUR = 3600
-_log = get_logger(__name__)
 
 
 class StoppedError(Exception):
@@ -39,22 +37,27 @@ class PlanHandler:
         self._store = store
         self._registry = registry
         self._settings = settings
+        self._places = asyncio.Semaphore(settings.plans_at_once)
 
     async def __call__(self, held: Held) -> Outcome | None:
         """See `brain.worker.port.Handler`; a plan that is not feasible is an answer too, and the run succeeds."""
-        work = asyncio.ensure_future(asyncio.to_thread(self._result, held, _steps(held)))
+        work = asyncio.ensure_future(self._worked(held))
         stop = asyncio.ensure_future(held.stop.wait())
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
         if not work.done():
-            work.add_done_callback(_forget)
+            work.cancel()  # the thread stops at its next step
             return _stopped(held)
         try:
             return Outcome("succeeded", result=work.result(), progress=Progress(STEPS, STEPS, "steps", "planned"))
         except StoppedError:
             return _stopped(held)
+
+    async def _worked(self, held: Held) -> dict[str, object]:
+        async with self._places:
+            return await asyncio.to_thread(self._result, held, _steps(held))
 
     def _result(self, held: Held, step: Step) -> dict[str, object]:
         order = Order.model_validate(held.run.request)
@@ -106,11 +109,6 @@ def _steps(held: Held) -> Step:
 
 def _stopped(held: Held) -> Outcome | None:
     return Outcome("cancelled", "cancelled") if held.cancelling else None
-
-
-def _forget(work: "asyncio.Future[dict[str, object]]") -> None:
-    if not work.cancelled() and (error := work.exception()) and not isinstance(error, StoppedError):
-        _log.info("a plan that nobody waits for any more ended", reason=type(error).__name__)
 
 
 def build_handler(store: RunStore, registry: Registry, settings: StrategySettings | None = None) -> PlanHandler:

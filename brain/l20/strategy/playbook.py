@@ -23,9 +23,9 @@ class _Strict(BaseModel):
 class Hours(_Strict):
     """Three points of a duration in hours of work: everything goes well, the usual, everything goes wrong."""
 
-    low: float = Field(ge=0, le=10_000, allow_inf_nan=False)
-    likely: float = Field(ge=0, le=10_000, allow_inf_nan=False)
-    high: float = Field(ge=0, le=10_000, allow_inf_nan=False)
+    low: float = Field(ge=0, le=2000, allow_inf_nan=False)
+    likely: float = Field(ge=0, le=2000, allow_inf_nan=False)
+    high: float = Field(ge=0, le=2000, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:

@@ -38,5 +38,8 @@ class StrategySettings(BaseSettings):
     solver_workers: int = Field(default=2, ge=1, le=64)
     """Threads of the solver in the worker."""
 
+    plans_at_once: int = Field(default=2, ge=1, le=64)
+    """Plans that a worker solves at a time; others wait, so that a second of solving stays a second."""
+
     learn_days: int = Field(default=90, ge=1)
     """How far back durations of capabilities are learned from."""
