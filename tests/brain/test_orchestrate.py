@@ -189,3 +189,19 @@ async def test_the_description_shows_conditions_and_both_answers(gateway: Any) -
     assert {"200", "202", "403", "409", "422"} <= set(operation["responses"])
     assert {"Idempotency-Key", "Prefer"} <= {one.get("name") for one in operation["parameters"]}
     assert "Condition" in document["components"]["schemas"]
+
+
+async def test_a_graph_is_kept_on_postgresql_as_it_was_sent(
+    open_gateway: Callable[..., Any], postgres_database: str
+) -> None:
+    gateway = await open_gateway(database_url=postgres_database)
+    tasks = [
+        {"type": "swarm", "params": {"text": "\x00 \u00e9 \U0001f600", "n": 10**30, "f": 0.1, "none": None}},
+        {**BTC, "when": {"not": {"ref": "${tasks.task1.state}", "op": "eq", "value": "\x00"}}},
+    ]
+    answer = await gateway.client.post(PATH, json={"tasks": tasks}, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 202, answer.text
+    run, kept = await stored(gateway, answer.json()["id"])
+    assert (run.request, kept[0].parameters) == ({"tasks": tasks}, tasks[0]["params"])
+    again = await gateway.client.post(PATH, json={"tasks": tasks}, headers={"Idempotency-Key": "k"})
+    assert again.json()["id"] == run.id
