@@ -8,8 +8,9 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from brain.runs.ended import end_queued
 from brain.runs.errors import LeaseLostError
@@ -17,13 +18,24 @@ from brain.runs.fair import next_queued
 from brain.runs.history import note
 from brain.runs.port import TERMINAL, Claimed, Progress, Run, RunState, Task, TaskChange
 from brain.runs.rows import AnyRow, progress_text, run_changes_of, run_of, text
-from brain.runs.schema import runs
-from brain.runs.statements import Statement, Values, abandoned, change_task, execute, execute_each, hold, record, take
+from brain.runs.statements import (
+    Statement,
+    Values,
+    abandoned,
+    cancelling,
+    change_task,
+    execute,
+    execute_each,
+    hold,
+    late,
+    let_go,
+    record,
+    some_queued,
+    take,
+)
 from runtime.moments import microseconds, moment
 from runtime.one_writer import OneWriter
 
-_CANCELLING = runs.c.state == "cancelling"
-_HELD = runs.c.state.in_(("running", "cancelling"))
 _ENDED_TASKS = ("succeeded", "failed", "skipped", "cancelled", "outcome_unknown")
 
 
@@ -55,26 +67,23 @@ class Leases:
     def claimable(self, kinds: Sequence[str]) -> bool:
         """Whether a run waits; see `RunStore.claimable`."""
         with self._database.reading() as connection:
-            queued = select(runs.c.id).where(runs.c.state == "queued", runs.c.kind.in_(kinds)).limit(1)
-            if connection.execute(queued).first() is not None:
+            if execute(connection, some_queued(tuple(kinds)), {}).first() is not None:
                 return True
             return _abandoned(connection, tuple(kinds), self._database.database_now(connection)) is not None
 
     def asked_to_stop(self, holder: str) -> Sequence[str]:
         """Runs of a worker that are cancelling; see `RunStore.asked_to_stop`."""
         with self._database.reading() as connection:
-            return list(connection.scalars(select(runs.c.id).where(_HELD, runs.c.holder == holder, _CANCELLING)))
+            return [row.id for row in execute(connection, cancelling, {"of_holder": holder})]
 
     def expire(self, limit: int = 100) -> Sequence[str]:
         """End queued runs that are too late; see `RunStore.expire`."""
-        late = (runs.c.state == "queued") & (runs.c.deadline_us <= self._database.now())
         with self._database.reading() as connection:
-            if connection.execute(select(runs.c.id).where(late).limit(1)).first() is None:
+            if execute(connection, late, {"now_us": self._database.now(), "most": 1}).first() is None:
                 return []
         with self._database.writing() as connection:
             now_us = self._database.database_now(connection)
-            late = (runs.c.state == "queued") & (runs.c.deadline_us <= now_us)
-            found = list(connection.scalars(select(runs.c.id).where(late).order_by(runs.c.deadline_us).limit(limit)))
+            found = [row.id for row in execute(connection, late, {"now_us": now_us, "most": limit})]
             for run_id in found:
                 end_queued(connection, run_id, now_us, "failed", "expired: its deadline passed before it began")
             return found
@@ -109,12 +118,13 @@ class Leases:
             note(connection, claimed.run.id, now_us, event or state or "progress", _told(run, changes))
             return run
 
-    def release(self, claimed: Claimed) -> None:
+    def release(self, claimed: Claimed, until: datetime | None = None) -> None:
         """Give a run back unfinished; see `RunStore.release`."""
         with self._database.writing() as connection:
             now_us = self._database.database_now(connection)
+            due_us = now_us if until is None else max(now_us, microseconds(until))
             try:
-                _under(connection, claimed, now_us, hold, {"new_lease_until_us": now_us})
+                _under(connection, claimed, now_us, let_go, {"new_lease_until_us": due_us})
             except LeaseLostError:
                 return
             note(connection, claimed.run.id, now_us, "released", {})

@@ -366,8 +366,12 @@ class RunStore(Protocol):
         """
         ...
 
-    def release(self, claimed: Claimed) -> None:
-        """Give a run back unfinished; the next claim may take it at once. What was lost already is let go silently."""
+    def release(self, claimed: Claimed, until: datetime | None = None) -> None:
+        """Give a run back unfinished, so that nothing more can be committed under this lease.
+
+        The next claim may take it at once, or from `until` on where nothing is to be done before; a caller who asks to
+        cancel does not wait for that. What was lost already is let go silently.
+        """
         ...
 
     def standings(self, run_ids: Collection[str]) -> Mapping[str, Standing]:

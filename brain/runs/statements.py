@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    null,
     or_,
     select,
     union_all,
@@ -60,7 +61,7 @@ def execute_each(connection: Connection, statement: Statement, rows: Sequence[Va
 @cache
 def _compiled(statement: Statement, dialect: str) -> tuple[str, Values]:
     compiled = statement(dialect).compile(dialect=_DIALECTS[dialect])  # type: ignore[attr-defined]
-    return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}
+    return str(compiled), {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
 
 
 def _new(column: Column[Any]) -> ColumnElement[Any]:
@@ -92,7 +93,7 @@ def _of(table: FromClause, kinds: tuple[str, ...]) -> ColumnElement[bool]:
 
 def _mine() -> Update:
     mine = (runs.c.id == bindparam("run_id")) & (runs.c.epoch == bindparam("epoch_held"))
-    return update(runs).where(mine, _held, runs.c.lease_until_us > _now_us)
+    return update(runs).where(mine, _held, runs.c.holder.is_not(None), runs.c.lease_until_us > _now_us)
 
 
 CHANGING = ("state", "reason", "progress", "started_us", "finished_us", "spent_minor", "spent_seconds")
@@ -100,9 +101,14 @@ CHANGING = ("state", "reason", "progress", "started_us", "finished_us", "spent_m
 
 
 def hold(_dialect: str) -> Executable:
-    """Hold a run that is held under an epoch until another moment; one that has come lets it go."""
-    until = _new(runs.c.lease_until_us)
-    lease = {"lease_until_us": until, "holder": case((until > _now_us, runs.c.holder))}
+    """Hold a run that is held under an epoch until another moment."""
+    lease = {"lease_until_us": _new(runs.c.lease_until_us)}
+    return _mine().values(**lease).returning(*(runs.c[name] for name in CHANGING))
+
+
+def let_go(_dialect: str) -> Executable:
+    """Let go of a run that is held under an epoch; nobody takes it before a moment."""
+    lease = {"lease_until_us": _new(runs.c.lease_until_us), "holder": null()}
     return _mine().values(**lease).returning(*(runs.c[name] for name in CHANGING))
 
 
@@ -132,6 +138,24 @@ def abandoned(kinds: tuple[str, ...]) -> Statement:
     """The run whose lease ended first."""
     ended = select(*_FOUND).where(_held, _of(runs, kinds), runs.c.lease_until_us <= _now_us)
     return lambda _dialect: ended.order_by(runs.c.lease_until_us, runs.c.id).limit(1)
+
+
+@cache
+def some_queued(kinds: tuple[str, ...]) -> Statement:
+    """A run that waits, whichever."""
+    return lambda _dialect: select(runs.c.id).where(_waits(runs), _of(runs, kinds)).limit(1)
+
+
+def late(_dialect: str) -> Executable:
+    """Runs that wait and whose deadline has passed, the one that is latest first."""
+    passed = runs.c.deadline_us <= _now_us
+    return select(runs.c.id).where(_waits(runs), passed).order_by(runs.c.deadline_us).limit(bindparam("most"))
+
+
+def cancelling(_dialect: str) -> Executable:
+    """Runs of a holder that are asked to stop."""
+    mine = runs.c.holder == bindparam("of_holder")
+    return select(runs.c.id).where(_held, mine, runs.c.state == literal_column("'cancelling'"))
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, case, insert, or_, select, update
 
 from brain.runs.cursor import read_cursor, write_cursor
 from brain.runs.ended import end_queued
@@ -101,7 +101,9 @@ class SqlRunStore(Leases, Figures, Standings, Workers):
             if run.state == "queued":
                 end_queued(connection, run_id, now_us, "cancelled", "cancelled: before it began")
             else:
-                connection.execute(update(runs).where(runs.c.id == run_id).values(state="cancelling"))
+                at_once = case((runs.c.holder.is_(None), now_us), else_=runs.c.lease_until_us)
+                asked = {"state": "cancelling", "lease_until_us": at_once}
+                connection.execute(update(runs).where(runs.c.id == run_id).values(asked))
                 note(connection, run_id, now_us, "cancelling", {})
             return self._run(connection, run_id)
 

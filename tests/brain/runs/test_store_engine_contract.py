@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from brain.runs import NewRun, NewTask, NoRunStoreError, Progress, Reused, TaskChange, open_run_store
+from brain.runs import LeaseLostError, NewRun, NewTask, NoRunStoreError, Progress, Reused, TaskChange, open_run_store
 from brain.runs.settings import RunStoreSettings
 from brain.runs.store import SqlRunStore
 from runtime.moments import moment
@@ -153,3 +153,28 @@ def test_the_store_is_where_the_settings_say(tmp_path: Any, monkeypatch: pytest.
 def test_moments_of_a_store_are_aware(store: SqlRunStore, make: Make) -> None:
     assert store.create(make("r1")).created_at.tzinfo == UTC
     assert store.durations(datetime(2026, 1, 1, tzinfo=UTC)) == []
+
+
+def test_a_run_that_rests_is_taken_from_the_moment_on_that_was_named_and_by_nobody_else_before(
+    store: SqlRunStore, make: Make, clock: Any
+) -> None:
+    store.create(make("r1"))
+    held = store.claim("w1", 30, KINDS)
+    assert held is not None
+    store.release(held, moment(clock.now_us) + timedelta(seconds=100))
+    assert not store.claimable(KINDS) and store.claim("w2", 30, KINDS) is None
+    with pytest.raises(LeaseLostError):
+        store.commit(held, [TaskChange("a", "running")])  # it gave the run away, although the epoch is still its own
+    clock.advance(101)
+    again = store.claim("w2", 30, KINDS)
+    assert again is not None and again.epoch == 2
+
+
+def test_a_run_that_rests_and_is_to_be_cancelled_is_taken_at_once(store: SqlRunStore, make: Make, clock: Any) -> None:
+    store.create(make("r1"))
+    held = store.claim("w1", 30, KINDS)
+    assert held is not None
+    store.release(held, moment(clock.now_us) + timedelta(seconds=1000))
+    store.ask_cancel("r1")
+    again = store.claim("w2", 30, KINDS)
+    assert again is not None and again.run.state == "cancelling"
