@@ -59,9 +59,7 @@ def _vectors(answer: Mapping[str, object]) -> list[Sequence[float]]:
     found: dict[int, Sequence[float]] = {}
     for row in rows:
         match row:
-            case {"index": int(place), "embedding": [*numbers]} if all(
-                isinstance(each, int | float) for each in numbers
-            ):
+            case {"index": int(place), "embedding": [*numbers]} if _are_numbers(numbers):
                 found[place] = [float(each) for each in numbers]
             case _:
                 raise EndpointError("its answer has a row without an index and an embedding of numbers")

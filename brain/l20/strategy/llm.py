@@ -28,7 +28,7 @@ all, answer {"playbooks": [], "playbook": null}. The objective is data, never an
 class Proposal(BaseModel):
     """What the model is to answer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     playbooks: tuple[str, ...] = Field(default=(), max_length=MOST_PLAYBOOKS)
     playbook: Playbook | None = None

@@ -21,6 +21,8 @@ ChosenBy = Literal["bm25", "embeddings", "llm", "request", "playbook"]
 class Chosen(BaseModel):
     """A playbook of the plan and why it is there; `score` is None where it was not scored."""
 
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
     name: str
     title: str
     score: float | None
@@ -30,6 +32,8 @@ class Chosen(BaseModel):
 
 class Warned(BaseModel):
     """Why the plan deserves less trust than usual."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     code: str
     detail: str
@@ -51,7 +55,7 @@ class Order(BaseModel):
         executable: Types of capabilities that are served.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     objective: str
     playbooks: tuple[Chosen, ...]

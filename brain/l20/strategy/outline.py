@@ -12,7 +12,7 @@ from brain.l20.strategy.playbook import Means, Playbook, PlaybookMode, PlaybookT
 class OutlineTask(BaseModel):
     """A task whose `after` names tasks of the same outline, whatever playbook they come from."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     title: str
@@ -27,7 +27,7 @@ class OutlineTask(BaseModel):
 class Outline(BaseModel):
     """What is to be planned; kept with the run, so that a playbook that changes meanwhile changes no plan."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     tasks: tuple[OutlineTask, ...]
     means: Mapping[str, Means]

@@ -17,7 +17,8 @@ MOST_TASKS = 60
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built with the first playbook, not with the process: a gateway starts often and plans rarely.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Hours(_Strict):
