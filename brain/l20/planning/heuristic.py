@@ -61,7 +61,8 @@ def heuristic(
     search_ends = ends - CHEAPEN_SHARE * seconds if cheapening else ends
     best: Member | None = None
     last = 0
-    population = Population(_population_size(project, search_ends - time.monotonic(), samples))
+    schedules = (search_ends - time.monotonic()) / (SECONDS_A_TASK * max(1, len(project)))
+    population = Population(_size(project, schedules if samples is None else min(schedules, samples)))
     for count, member in enumerate(_members(project, objective, Random(seed), population), start=1):  # noqa: S311 - no secret
         if best is None or member.score < best.score:
             best, last = member, count
@@ -87,19 +88,23 @@ def evolve(project: Compact, seed: int, share: Callable[[State], State | None], 
         project: The project.
         seed: Of the random draws.
         share: Is given each schedule and answers the shortest of all, which joins the population; None: stop.
-        seconds: After how long that will be, about; decides how large the population is.
+        seconds: After how long that will be, about; with how fast the first schedules are made, as the machine goes, it
+            decides how large the population is.
     """
     random = Random(seed)  # noqa: S311 - no secret
+    ends = time.monotonic() + seconds
     best: State | None = None
     while True:
-        population = Population(_population_size(project, seconds))
-        last = 0
+        population, last, began = Population(SMALLEST_POPULATION), 0, time.monotonic()
         for count, member in enumerate(_members(project, "makespan", random, population), start=1):
             shared = share((member.starts, member.modes))
             if shared is None:
                 return
             if shared is not best:
                 best, last = shared, count
+            if count == SMALLEST_POPULATION:
+                each = (time.monotonic() - began) / count
+                population.size = _size(project, (ends - time.monotonic()) / each)
             if count == population.size or last == count:
                 population.add(_scored(project, "makespan", by_start(best[0]), best[1], best[0]))
             if _is_tired(project, population, count - last):
@@ -108,11 +113,10 @@ def evolve(project: Compact, seed: int, share: Callable[[State], State | None], 
             return
 
 
-def _population_size(project: Compact, seconds: float, samples: int | None = None) -> int:
-    schedules = seconds / (SECONDS_A_TASK * max(1, len(project)))
-    expected = schedules if samples is None else min(schedules, samples)
+def _size(project: Compact, schedules: float) -> int:
+    """Of a population, for so many schedules in all."""
     largest = SMALLEST_POPULATION + MEMBERS_A_TASK * len(project)
-    return round(min(max(expected / GENERATIONS, SMALLEST_POPULATION), largest))
+    return round(min(max(schedules / GENERATIONS, SMALLEST_POPULATION), largest))
 
 
 def _is_tired(project: Compact, population: Population, schedules: int) -> bool:
@@ -131,7 +135,7 @@ def _members(project: Compact, objective: Objective, random: Random, population:
 
     None where the cheapest modes cost more than the budget.
     """
-    for member in _first_members(project, objective, random, population.size):
+    for member in _first_members(project, objective, random, population):
         population.add(member)
         yield member
     while population.members:
@@ -145,12 +149,14 @@ def _members(project: Compact, objective: Objective, random: Random, population:
         yield child
 
 
-def _first_members(project: Compact, objective: Objective, random: Random, size: int) -> Iterator[Member]:
+def _first_members(project: Compact, objective: Objective, random: Random, population: Population) -> Iterator[Member]:
     """Every rule with every first choice of modes, then rules with noise until the population is full."""
     keys = [(modes, priority) for modes in first_modes(project) for priority in priorities(project, modes).values()]
     for modes, priority in keys:
         yield _member(project, objective, ordered(project, priority), list(modes), random)
-    for _ in range(size - len(keys) if keys else 0):
+    made = len(keys)
+    while keys and made < population.size:
+        made += 1
         modes, priority = random.choice(keys)
         spread = NOISE * (max(priority, default=0) - min(priority, default=0))
         noisy = [value + spread * random.random() for value in priority]
