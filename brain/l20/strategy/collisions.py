@@ -1,11 +1,13 @@
 """Why there is no plan and what would make one, in the units of who asked."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from brain.l20.planning.infeasible import Change, Diagnosis, Limit, diagnose
 from brain.l20.planning.problem import Problem, ProblemError
+from brain.l20.planning.solution import Objective
 from brain.l20.planning.solve import solve
 from brain.l20.strategy.build import Project
 from brain.l20.strategy.calendar import Calendar
@@ -22,16 +24,35 @@ def explained(project: Project, seconds: float, workers: int) -> tuple[bool | No
     except ProblemError:
         return True, _too_small(project, seconds, workers)
     found = diagnose(problem, seconds=seconds, workers=workers, seed=project.order.seed)
-    return found.infeasible, _document(project, found)
+    changes = tuple(_surer(problem, change, seconds / 2, workers, project.order.seed) for change in found.changes)
+    return found.infeasible, _document(project, replace(found, changes=changes))
+
+
+def _surer(problem: Problem, change: Change, seconds: float, workers: int, seed: int) -> Change:
+    """The diagnosis has many questions and little time for each; budget and timeline are worth more of it."""
+    if change.proven or change.limit.kind == "resource":
+        return change
+    without = replace(problem, horizon=None) if change.limit.kind == "horizon" else replace(problem, budget=None)
+    objective: Objective = "makespan" if change.limit.kind == "horizon" else "cost"
+    found = solve(without, objective, seconds=seconds, workers=workers, seed=seed)
+    if found.value is None or (change.needed is not None and found.value > change.needed):
+        return change
+    return replace(change, needed=found.value, proven=found.status == "optimal", schedule=found.schedule)
 
 
 def _document(project: Project, found: Diagnosis) -> Document:
-    changes = [_change(project, change) for change in found.changes]
+    names = [_name(limit) for limit in found.conflict]
+    return {"collisions": names, "minimal": found.minimal, **_changes(project, found.changes)}
+
+
+def _changes(project: Project, found: Iterable[Change]) -> Document:
+    """What each limit alone would have to be, and those that cannot help alone or of which it is not known."""
+    changes = [_change(project, change) for change in found]
+    without = [change for change in changes if change["to"] is None]
     return {
-        "collisions": [_name(limit) for limit in found.conflict],
-        "minimal": found.minimal,
         "changes": [change for change in changes if change["to"] is not None],
-        "of_no_help": [change["constraint"] for change in changes if change["to"] is None],
+        "of_no_help": [change["constraint"] for change in without if change["proven"]],
+        "undecided": [change["constraint"] for change in without if not change["proven"]],
     }
 
 
@@ -74,14 +95,9 @@ def _too_small(project: Project, seconds: float, workers: int) -> Document:
     lacking = list(_lacking(project))
     names = sorted({name for modes in lacking for lacks in modes for name in lacks})
     share = seconds / max(1, len(names))
-    raised = {name: _raised(project, lacking, name, share, workers) for name in names}
-    changes = [_change(project, change) for change in raised.values()]
-    return {
-        "collisions": [f"resources.{name}" for name in names],
-        "minimal": len(names) == 1,
-        "changes": [change for change in changes if change["to"] is not None],
-        "of_no_help": [change["constraint"] for change in changes if change["to"] is None],
-    }
+    raised = [_raised(project, lacking, name, share, workers) for name in names]
+    collisions = [f"resources.{name}" for name in names]
+    return {"collisions": collisions, "minimal": len(names) == 1, **_changes(project, raised)}
 
 
 def _lacking(project: Project) -> Iterator[Lacking]:
