@@ -8,6 +8,7 @@ is not safe.
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 from brain.capabilities.port import Call, Capability
 from brain.capabilities.registry import Registry
@@ -17,7 +18,10 @@ from brain.orchestration.calling import CallEnd, make_call
 from brain.orchestration.endings import ending, progress
 from brain.orchestration.step import Step
 from brain.runs.port import TaskChange
-from brain.worker.port import Held, Outcome
+from brain.worker.port import Held, Outcome, Rest
+
+REST_SECONDS = 3.0
+"""A run in which nothing is to be done for longer gives its place in the worker to others."""
 
 
 class Engine:
@@ -34,7 +38,7 @@ class Engine:
         self._parallel_calls = parallel_calls
         self._call_seconds = call_seconds
 
-    async def __call__(self, held: Held) -> Outcome | None:
+    async def __call__(self, held: Held) -> Outcome | Rest | None:
         """See `brain.worker.port.Handler`."""
         agenda = Agenda(held.run, held.tasks, self._registry)
         return await _Execution(held, agenda, self._parallel_calls, self._call_seconds).carry_out()
@@ -50,8 +54,8 @@ class _Execution:
         self._call_seconds = call_seconds
         self._calls: dict[asyncio.Task[CallEnd], Step] = {}
 
-    async def carry_out(self) -> Outcome | None:
-        """Work until every task has ended, or until nothing is in flight while the worker drains."""
+    async def carry_out(self) -> Outcome | Rest | None:
+        """Work until every task has ended, or nothing is in flight: while the worker drains, or for a long pause."""
         try:
             while True:
                 self._collect()
@@ -69,8 +73,11 @@ class _Execution:
                     return self._outcome()
                 await self._record()
                 self._call(starts)
-                if self._held.stop.is_set() and not self._calls and not self._held.cancelling:
-                    return None
+                if not self._calls and not self._held.cancelling:
+                    if self._held.stop.is_set():
+                        return None
+                    if self._next_look() - time.time() > REST_SECONDS:
+                        return Rest(datetime.fromtimestamp(self._next_look(), UTC))
                 await self._wait()
         finally:
             await self._cut_off(list(self._calls))
@@ -107,7 +114,7 @@ class _Execution:
         """Until a call ends, something falls due, or the run is to stop."""
         if self._held.cancelling:
             return
-        due = self._agenda.deadline if self._held.stop.is_set() else min(self._agenda.next_due, self._agenda.deadline)
+        due = self._agenda.deadline if self._held.stop.is_set() else self._next_look()
         seconds = max(0.0, due - time.time()) if due < float("inf") else None
         stop = None if self._held.stop.is_set() else asyncio.ensure_future(self._held.stop.wait())
         waits: set[asyncio.Future[object]] = {*self._calls, *([stop] if stop else [])}  # type: ignore[arg-type]
@@ -117,6 +124,10 @@ class _Execution:
         finally:
             if stop is not None:
                 stop.cancel()
+
+    def _next_look(self) -> float:
+        """When something falls due if nothing happens, in Unix seconds."""
+        return min(self._agenda.next_due, self._agenda.deadline)
 
     async def _cancelled(self) -> Outcome:
         """Cut off what may be repeated, let the rest end, and cancel what is left."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 from brain.runs.errors import LeaseLostError
 from brain.runs.port import Claimed, Progress, Run, RunState, Task, TaskChange
@@ -85,9 +86,9 @@ class HeldRun:
             progress=outcome.progress,
         )
 
-    async def release(self) -> None:
-        """Give the run back unfinished."""
-        await self._shelf.run(lambda store: store.release(self._claimed))
+    async def release(self, until: datetime | None = None) -> None:
+        """Give the run back unfinished; nobody takes it before `until`."""
+        await self._shelf.run(lambda store: store.release(self._claimed, until))
 
     async def _commit(
         self,

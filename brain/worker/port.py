@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from brain.runs.port import Progress, Run, RunState, Task, TaskChange
@@ -25,6 +26,13 @@ class Outcome:
     result: object = None
     changes: Sequence[TaskChange] = ()
     progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A run has nothing to do before a moment: it is given back, and any worker takes it from then on."""
+
+    until: datetime
 
 
 class Held(Protocol):
@@ -64,8 +72,8 @@ class Held(Protocol):
 class Handler(Protocol):
     """Carries out the runs of a kind."""
 
-    async def __call__(self, held: Held) -> Outcome | None:
-        """Work until the run has ended; None gives it back unfinished, which only a worker that drains wants.
+    async def __call__(self, held: Held) -> Outcome | Rest | None:
+        """Work until the run has ended, or rests; None gives it back unfinished, which only a worker that drains wants.
 
         A `Problem` that it raises ends the run as failed with the problem as its result; any other exception does too,
         without its text.

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from brain.runs.away import is_away
 from brain.runs.port import RunStore
+
+__all__ = ["Shelf", "is_away"]
 
 _T = TypeVar("_T")
 
@@ -29,13 +32,3 @@ class Shelf:
     def close(self) -> None:
         """Wait for the calls in hand."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def is_away(error: Exception) -> bool:
-    """Whether an error of the store says that the database cannot be reached now, rather than that it refuses."""
-    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-    from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | OSError):
-        return True
-    return isinstance(error, DBAPIError) and error.connection_invalidated

@@ -6,16 +6,15 @@ import time
 from collections.abc import Awaitable, Mapping
 
 from brain.runs.doorbell import Doorbell
-from brain.runs.errors import LeaseLostError
-from brain.runs.presence import BEAT_SECONDS, Beat
-from brain.worker.ends import ended_by, unexpected
+from brain.runs.presence import Beat
+from brain.worker.carrier import Carrier
 from brain.worker.held import HeldRun
-from brain.worker.port import Handler, Outcome
+from brain.worker.port import Handler
 from brain.worker.settings import WorkerSettings
 from brain.worker.shelf import Shelf, is_away
+from brain.worker.upkeep import HeldRuns, Upkeep
 from brain.worker.vitals import Vitals
 from runtime.logs import get_logger
-from runtime.problems import Problem
 
 CUT_OFF_SECONDS = 5.0
 """How long handlers may take to end once they are cut off."""
@@ -49,19 +48,23 @@ class Worker:
         self._name = name
         self._shelf = shelf
         self._doorbell = doorbell
-        self._handlers = handlers
         self._kinds = tuple(handlers)
+        self._carrier = Carrier(shelf, handlers, vitals)
         self._settings = settings
         self._vitals = vitals
         self._beat = beat
-        self._held: dict[asyncio.Task[None], HeldRun] = {}
+        self._held: HeldRuns = {}
         self._freed = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take runs until `stop` is set, then let calls in flight end and give back what has not ended."""
-        beside = [asyncio.create_task(work) for work in (self._renew(), self._beats())]
+        upkeep = Upkeep(self._shelf, self._held, self._settings.lease_seconds, self._vitals, self._beat)
+        beside = [asyncio.create_task(work) for work in (upkeep.renew(), upkeep.beat())]
         try:
             while not stop.is_set():
+                for task in beside:
+                    if task.done():
+                        task.result()  # it never ends by itself; what ended it ends the worker, which is started again
                 rung = self._doorbell.rings
                 self._freed.clear()
                 if await self._turn(stop):
@@ -104,7 +107,7 @@ class Worker:
         self._vitals.taken.labels(claimed.run.kind, how).inc()
         _log.info("run taken", run=claimed.run.id, kind=claimed.run.kind, epoch=claimed.epoch, how=how)
         held = HeldRun(self._shelf, claimed, lease, asked_at)
-        task = asyncio.create_task(self._carry_out(held), name=claimed.run.id)
+        task = asyncio.create_task(self._carrier.carry_out(held), name=claimed.run.id)
         self._held[task] = held
         self._vitals.held.set(len(self._held))
         task.add_done_callback(self._let_go)
@@ -117,50 +120,6 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a run was dropped; it is taken again when its lease ends", run=task.get_name(), exc_info=error)
 
-    async def _carry_out(self, held: HeldRun) -> None:
-        """Let a run's handler work, and end the run or give it back."""
-        try:
-            outcome = await self._outcome(held)
-            if outcome is None:
-                await self._give_back(held)
-                return
-            run = await held.end(outcome)
-            self._vitals.ended.labels(run.kind, run.state).inc()
-            _log.info("run ended", run=run.id, kind=run.kind, state=run.state, reason=run.reason)
-        except LeaseLostError:
-            self._vitals.lost.inc()
-            _log.warning("run lost to another worker, or it may be", run=held.run.id)
-        except asyncio.CancelledError:
-            if not held.lost:
-                await self._give_back(held)
-            raise
-
-    async def _outcome(self, held: HeldRun) -> Outcome | None:
-        try:
-            outcome = await self._handlers[held.run.kind](held)
-        except LeaseLostError:
-            raise
-        except Problem as problem:
-            return await self._ended_by(problem, held)
-        except Exception:  # noqa: BLE001 - whatever a handler raises is one run's trouble, not the worker's
-            _log.exception("a handler failed", run=held.run.id, kind=held.run.kind)
-            return await self._ended_by(unexpected(), held)
-        if outcome is not None or held.draining:
-            return outcome
-        if held.cancelling:
-            return Outcome("cancelled", "cancelled")
-        _log.error("a handler gave a run back although its worker goes on", run=held.run.id, kind=held.run.kind)
-        return await self._ended_by(unexpected(), held)
-
-    async def _ended_by(self, problem: Problem, held: HeldRun) -> Outcome:
-        tasks = await self._shelf.run(lambda store: store.tasks(held.run.id))
-        return ended_by(problem, held.run.id, tasks)
-
-    async def _give_back(self, held: HeldRun) -> None:
-        self._vitals.given_back.inc()
-        _log.info("run given back", run=held.run.id, kind=held.run.kind)
-        await asyncio.shield(held.release())
-
     async def _see_cancels(self) -> None:
         if self._held:
             asked = set(await self._shelf.run(lambda store: store.asked_to_stop(self._name)))
@@ -172,43 +131,6 @@ class Worker:
         """Wait for a ring, a free place, the end or the next look."""
         seconds = min(self._settings.poll_seconds, self._settings.lease_seconds / 3)
         await _either(self._doorbell.wait(seconds, rung), self._freed.wait(), stop.wait(), seconds=seconds)
-
-    async def _renew(self) -> None:
-        """Hold on to everything that is held, three times in a lease."""
-        while True:
-            await asyncio.sleep(self._settings.lease_seconds / 3)
-            await asyncio.gather(*(self._renew_one(task, held) for task, held in list(self._held.items())))
-
-    async def _renew_one(self, task: asyncio.Task[None], held: HeldRun) -> None:
-        try:
-            await held.renew()
-        except LeaseLostError:
-            if not task.done():
-                held.lose()
-                task.cancel()
-                self._vitals.lost.inc()
-                _log.warning("run lost to another worker", run=held.run.id)
-        except Exception as error:
-            if not is_away(error):
-                raise
-            if held.lease_is_over and not task.done():
-                held.lose()
-                task.cancel()
-                self._vitals.lost.inc()
-                _log.warning("run dropped, since its lease could not be renewed", run=held.run.id)
-
-    async def _beats(self) -> None:
-        """Let those who look at the workers see this one."""
-        from dataclasses import replace
-
-        while True:
-            beat = replace(self._beat, held=len(self._held))
-            try:
-                await self._shelf.run(lambda store, beat=beat: store.beat(beat))  # type: ignore[misc]
-            except Exception as error:
-                if not is_away(error):
-                    raise
-            await asyncio.sleep(BEAT_SECONDS)
 
     async def _drain(self) -> None:
         self._vitals.draining = True

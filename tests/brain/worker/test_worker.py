@@ -124,7 +124,7 @@ async def test_a_handler_whose_lease_is_lost_is_told_and_commits_nothing(floor: 
 
 
 def _take_over(floor: Any, run_id: str) -> None:
-    """As if this worker had been silent: another holds the run under the next epoch."""
+    """As if the worker had been silent: another holds the run under the next epoch."""
     from sqlalchemy import text
 
     with floor.store._database.writing() as connection:
@@ -264,6 +264,66 @@ async def test_a_change_that_the_database_refuses_fails_the_run_instead_of_tryin
     run = floor.accept(kind="plan")
     async with floor.working({"plan": handler}):
         assert (await floor.ended(run.id)).state == "failed"
+
+
+async def test_an_outcome_that_cannot_be_recorded_fails_the_run_instead_of_coming_back_for_ever(floor: Any) -> None:
+    async def handler(held: Held) -> Outcome:
+        return Outcome("succeeded", result={"makespan": float("nan")})
+
+    run = floor.accept(kind="plan")
+    async with floor.working({"plan": handler}):
+        ended = await floor.ended(run.id)
+    assert (ended.state, ended.result["status"], ended.epoch) == ("failed", 500, 1)
+
+
+async def test_a_run_without_tasks_with_which_three_workers_died_is_not_tried_again(floor: Any) -> None:
+    tried: list[str] = []
+
+    async def handler(held: Held) -> Outcome:
+        tried.append(held.run.id)
+        return Outcome("succeeded")
+
+    kills = floor.accept(kind="plan")
+    for _ in range(3):
+        floor.store.claim("dead", 0.2, ("plan",))
+        await asyncio.sleep(0.21)
+    dead = floor.store.claim("dies last", 60, ("plan",))
+    rests = floor.accept(kind="plan")
+    for _ in range(4):
+        floor.store.release(floor.store.claim("drains", 60, ("plan",)))
+    floor.store.renew(dead, 0.05)
+    async with floor.working({"plan": handler}):
+        ended = await floor.ended(kills.id)
+        assert (await floor.ended(rests.id)).state == "succeeded"
+    assert (ended.state, ended.result["type"], tried) == ("failed", "worker-lost", [rests.id])
+
+
+async def test_a_run_in_a_long_pause_leaves_its_place_to_others_and_comes_back(
+    floor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("brain.orchestration.engine.REST_SECONDS", 0.3)
+    floor.settings = floor.settings.model_copy(update={"places": 1})
+    floor.toys.troubles = [kit.away(503)]
+    resting = floor.accept(NewTask("a", "flaky", options={"retries": {"backoff_seconds": 2.0}}))
+    async with floor.working():
+        await floor.becomes(lambda: floor.tasks(resting.id)["a"].due_at, bool)
+        other = floor.accept(NewTask("b", "add", {"left": 1}))
+        other = await floor.ended(other.id)
+        ended = await floor.ended(resting.id)
+    assert (ended.state, ended.epoch, floor.tasks(resting.id)["a"].lost) == ("succeeded", 2, 0)
+    assert other.finished_at < ended.finished_at
+
+
+async def test_a_run_in_a_long_pause_is_cancelled_at_once(floor: Any) -> None:
+    floor.toys.troubles = [kit.away(503)]
+    run = floor.accept(
+        NewTask("a", "flaky", options={"retries": {"backoff_seconds": 600.0, "max_backoff_seconds": 600.0}})
+    )
+    async with floor.working():
+        await floor.becomes(lambda: [one.event for one in floor.store.events(run.id)], lambda told: "released" in told)
+        floor.store.ask_cancel(run.id)
+        assert (await floor.ended(run.id, 5)).state == "cancelled"
+    assert floor.tasks(run.id)["a"].state == "cancelled"
 
 
 def test_a_worker_that_would_be_called_stuck_while_it_waits_is_refused() -> None:
