@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from brain.capabilities.port import Capability
+from brain.l20.analytics.durations import LearnedDuration
 from brain.l20.priority.order import CycleError
 from brain.l20.priority.request import Asked, WorkTask, refused
 from brain.l20.priority.score import Scored, score
@@ -29,16 +30,17 @@ class Ranking:
     known: Mapping[str, Known]
 
 
-def known_of(capability: Capability, median_seconds: float | None = None) -> Known:
+def known_of(capability: Capability, learned: LearnedDuration | None = None) -> Known:
     """What the registry, and the durations of the past where there are enough, say of a type.
 
     Args:
         capability: The type.
-        median_seconds: As it was learned; None: too few have ended.
+        learned: What calls took; None: too few have ended.
     """
     estimate = capability.estimate({}) if capability.served else None
-    if median_seconds is not None:
-        return Known(median_seconds, "learned", None if estimate is None else estimate.cost_minor, capability.resources)
+    if learned is not None:
+        cost = None if estimate is None else estimate.cost_minor
+        return Known(learned.median_seconds, "learned", cost, capability.resources)
     if estimate is None:
         return Known(None, "unknown", None, capability.resources)
     return Known(estimate.seconds, "estimate", estimate.cost_minor, capability.resources)

@@ -2,6 +2,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 PATH = "/api/v1/l20/prioritize"
 SPEC = {
     "tasks": [
@@ -110,3 +112,35 @@ async def test_it_needs_the_scope_to_orchestrate(open_gateway: Callable[..., Any
     for scope, status in (("predict", 403), ("orchestrate", 200)):
         headers = {"X-API-Key": opened.create_key(scope)}
         assert (await opened.client.post(PATH, json=SPEC, headers=headers)).status_code == status
+
+
+async def test_what_calls_took_stands_in_for_a_duration_that_was_not_given(open_gateway: Callable[..., Any]) -> None:
+    from brain.runs import NewRun, NewTask, TaskChange
+
+    def work(store: Any) -> None:
+        tasks = tuple(NewTask(f"t{number}", "image_generation") for number in range(20))
+        store.create(NewRun("r1", "orchestration", "ann", {}, "d", tasks))
+        held = store.claim("w", 60, ["orchestration"])
+        for state in ("running", "succeeded"):
+            store.commit(held, [TaskChange(task.id, state, 1) for task in tasks])
+
+    opened = await open_gateway()
+    await opened.services.runs.run(work)
+    first = (await opened.client.post(PATH, json=SPEC)).json()["tasks"][0]
+    assert (first["type"], first["duration_from"]) == ("image_generation", "learned")
+    assert 0 < first["duration_seconds"] < 5
+
+
+async def test_work_is_ranked_while_the_run_store_is_away(
+    open_gateway: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    def fails() -> Any:
+        raise OperationalError("SELECT 1", {}, OSError("gone"))
+
+    opened = await open_gateway()
+    monkeypatch.setattr(opened.services.runs, "_open_store", fails)
+    answer = await opened.client.post(PATH, json=SPEC)
+    assert answer.status_code == 200, answer.text
+    assert (await opened.client.get("/api/v1/runs")).status_code == 503
