@@ -14,7 +14,7 @@ from brain.services import services_of
 from runtime.problems import Problem
 
 RETRY_AFTER_SECONDS = 1
-ANSWER_SECONDS = 0.25
+ANSWER_SECONDS = 0.5
 """Kept of the request's time for reading what became of the run."""
 
 PREFER_PARAMETER: dict[str, object] = {

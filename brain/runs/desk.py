@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from brain.runs.away import is_away
 from brain.runs.doorbell import Doorbell
 from brain.runs.port import TERMINAL, Run, RunStore, Standing
 from brain.runs.watch import Watch
@@ -76,11 +77,11 @@ class RunDesk:
 
     def ask(self, work: Callable[[RunStore], _T]) -> _T:
         """The same in this thread, for those who may block."""
-        from sqlalchemy.exc import SQLAlchemyError
-
         try:
             return work(self._opened())
-        except SQLAlchemyError as error:
+        except Exception as error:
+            if not is_away(error):
+                raise
             _log.error("the run store failed", error=type(error).__name__, reason=str(error)[:500])
             raise RunsUnavailableError("cannot be read or written now") from error
 

@@ -37,7 +37,8 @@ async def toy(request: Request) -> Response:
 
 @pytest.fixture
 def toy_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gateway that is opened after this has a route that makes runs and nothing else."""
+    """A gateway that is opened after this has a route that makes runs, and looks for them only when it rings."""
+    monkeypatch.setattr("brain.runs.watch.LOOK_SECONDS", 30.0)
     create = brain.app.create_api
 
     def with_toy(services: Any) -> FastAPI:
@@ -106,7 +107,7 @@ async def test_a_wait_ends_within_a_moment_of_the_run(desk: Any) -> None:
     await work(desk, result={"x": 1})
     ended = time.monotonic()
     answer = await asked
-    assert time.monotonic() - ended < 1
+    assert time.monotonic() - ended < 5, "long before anybody would have looked without the doorbell"
     assert answer.status_code == 200 and answer.headers["preference-applied"] == "wait=20"
     assert answer.headers["content-location"] == answer.json()["links"]["self"]
     assert (answer.json()["state"], answer.json()["result"]) == ("succeeded", {"a": {"x": 1}})
@@ -124,7 +125,7 @@ async def test_a_run_that_fails_ends_a_wait_too(small: Any) -> None:
 async def test_who_has_waited_long_enough_gets_the_run_as_it_stands(small: Any) -> None:
     begun = time.monotonic()
     answer = await small.client.post(TOY, headers={"Prefer": "wait=1"})
-    assert answer.status_code == 202 and 0.9 < time.monotonic() - begun < 3
+    assert answer.status_code == 202 and 0.9 < time.monotonic() - begun < 10
     again = await small.client.get(answer.headers["location"], headers={"Prefer": "wait=1"})
     assert again.status_code == 200 and again.json()["state"] == "queued"
 
@@ -132,13 +133,13 @@ async def test_who_has_waited_long_enough_gets_the_run_as_it_stands(small: Any) 
 async def test_a_wait_may_be_longer_than_the_gateways_deadline_and_the_callers_own_still_shortens_it(
     open_gateway: Callable[..., Any], toy_route: None
 ) -> None:
-    hasty = await open_gateway(default_timeout_seconds=0.5)
+    hasty = await open_gateway(default_timeout_seconds=1.5)
     begun = time.monotonic()
-    assert (await hasty.client.post(TOY, headers={"Prefer": "wait=2"})).status_code == 202
-    assert time.monotonic() - begun > 1.9
+    assert (await hasty.client.post(TOY, headers={"Prefer": "wait=3"})).status_code == 202
+    assert time.monotonic() - begun > 2.9
     begun = time.monotonic()
-    answer = await hasty.client.post(TOY, headers={"Prefer": "wait=30", "X-Timeout-Seconds": "1"})
-    assert answer.status_code == 202 and time.monotonic() - begun < 1.3
+    answer = await hasty.client.post(TOY, headers={"Prefer": "wait=30", "X-Timeout-Seconds": "2"})
+    assert answer.status_code == 202 and time.monotonic() - begun < 2.5
 
 
 async def test_a_route_may_wait_by_itself_and_respond_async_does_not(small: Any) -> None:
@@ -148,16 +149,17 @@ async def test_a_route_may_wait_by_itself_and_respond_async_does_not(small: Any)
     begun = time.monotonic()
     answer = await small.client.post(TOY, params={"by_default": 20}, headers={"Prefer": "respond-async"})
     assert answer.status_code == 202 and answer.headers["preference-applied"] == "respond-async"
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
 
 
-async def test_waiting_ends_when_the_gateway_stops(small: Any) -> None:
+async def test_waiting_ends_when_the_gateway_stops(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brain.runs.watch.LOOK_SECONDS", 0.1)
     asked = asyncio.create_task(small.client.post(TOY, headers={"Prefer": "wait=30"}))
     await asyncio.sleep(0.3)
     small.services.draining = True
     begun = time.monotonic()
     assert (await asked).status_code == 202
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
 
 
 async def test_more_waits_than_are_allowed_are_answered_at_once(
@@ -168,7 +170,7 @@ async def test_more_waits_than_are_allowed_are_answered_at_once(
     await asyncio.sleep(0.2)
     begun = time.monotonic()
     assert (await narrow.client.post(TOY, headers={"Prefer": "wait=20"})).status_code == 202
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
     await first
 
 

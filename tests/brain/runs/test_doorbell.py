@@ -31,7 +31,7 @@ async def test_a_commit_rings_within_a_moment(doorbell: Doorbell, store: SqlRunS
     begun = time.monotonic()
     await asyncio.to_thread(store.create, make("r1"))
     assert await waiting
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 2
 
 
 async def test_everybody_who_waits_is_woken_by_one_ring(
