@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,10 @@ from xml.etree import ElementTree
 import pytest
 
 from brain.capabilities.registry import build_registry
+from brain.l20.strategy.execute import execution
+from brain.l20.strategy.library import load_library
+from brain.runs import NewRun
+from brain.runs.ids import new_run_id
 from brain.worker.kinds import handlers
 
 PATH = "/api/v1/l20/strategize"
@@ -251,3 +256,18 @@ async def test_the_request_and_the_result_are_json_of_moderate_size(gateway: Any
     await working()
     run = await planned(gateway, {**SPEC, "solver_seconds": 0})
     assert len(json.dumps(run)) < 200_000
+
+
+async def test_what_playbooks_ask_of_served_capabilities_is_what_those_take(gateway: Any) -> None:
+    registry = gateway.services.capabilities
+    served = {one.type for one in registry.served()}
+    asked = [
+        {"id": task.id, "capability": task.capability, "params": dict(task.params), "after": []}
+        for playbook in load_library().values()
+        for task in playbook.tasks
+        if task.capability in served
+    ]
+    assert {task["capability"] for task in asked} == {"crypto_prediction", "fraud_analysis"}
+    run = await gateway.services.runs.run(lambda store: store.create(NewRun(new_run_id(), "plan", "key_1", {}, "d")))
+    new = execution(run, {"status": "optimal", "tasks": asked}, registry, datetime.now(UTC))
+    assert len(new.tasks) == len(asked)
