@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, and_, case, insert, or_, select, update
+from sqlalchemy import Connection, and_, case, insert, make_url, or_, select, update
 
 from brain.runs.cursor import read_cursor, write_cursor
 from brain.runs.ended import end_queued
@@ -20,6 +20,9 @@ from brain.runs.workers import Workers
 from runtime.one_writer import OneWriter
 
 KEY_LIFETIME = timedelta(hours=24)
+FROZEN_MS = 10_000
+"""How long a writer may do nothing within a transaction."""
+
 _LOCK = 7_203_125  # any constant that nothing else in the database uses, nor the one after it
 
 
@@ -32,7 +35,7 @@ class SqlRunStore(Leases, Figures, Standings, Workers):
     """
 
     def __init__(self, database_url: str, clock: Callable[[], int] | None = None) -> None:
-        super().__init__(OneWriter(database_url, metadata, _LOCK, clock))
+        super().__init__(OneWriter(_not_holding_up(database_url), metadata, _LOCK, clock))
 
     def create(self, new: NewRun) -> Run:
         """Accept a run, or give back the one that its key made; see `RunStore.create`."""
@@ -131,3 +134,18 @@ class SqlRunStore(Leases, Figures, Standings, Workers):
 
     def _tasks(self, connection: Connection, run_id: str) -> Sequence[Task]:
         return [task_of(row) for row in execute(connection, tasks_in_order, {"of_run": run_id})]
+
+
+def _not_holding_up(database_url: str) -> str:
+    """An address under which PostgreSQL ends a transaction that its process has stopped working on.
+
+    Every writer stands in one line; who is frozen within a transaction would hold up all others for as long.
+    """
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        return database_url
+    given = url.query.get("options", "")
+    options = (
+        f"{given if isinstance(given, str) else ' '.join(given)} -c idle_in_transaction_session_timeout={FROZEN_MS}"
+    )
+    return url.update_query_dict({"options": options.strip()}).render_as_string(hide_password=False)
