@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", default="1,10")
     parser.add_argument("--only", default="imports,costs,incidents")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], help="only this one")
     options = parser.parse_args()
     if importlib.util.find_spec("dbos") is None:
         sys.exit("nothing was measured: dbos is not installed in this environment (see `python -m bench.durable -h`)")
@@ -42,7 +43,9 @@ def main() -> None:
     if "imports" in wanted:
         print(_imports(), flush=True)
     with postgres() as server:
-        databases = {"SQLite": None} | ({"PostgreSQL": server} if server else {})
+        databases: dict[str, Server | None] = {} if options.database == "postgresql" else {"SQLite": None}
+        if server is not None and options.database != "sqlite":
+            databases["PostgreSQL"] = server
         for name, place in databases.items():
             if "costs" in wanted:
                 for steps in (int(one) for one in options.steps.split(",")):

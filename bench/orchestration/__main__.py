@@ -7,6 +7,7 @@ Markdown.
 """
 
 import argparse
+import asyncio
 import cProfile
 import os
 import statistics
@@ -17,14 +18,17 @@ from pathlib import Path
 import uvloop
 
 from bench.durable.databases import Server, empty_database, postgres
-from bench.orchestration.scene import call_directly, capability, ended, load, new_run, predictor, working
+from bench.orchestration.scene import TYPE, call_directly, capability, ended, load, new_run, predictor, working
 from bench.orchestration.trips import trips
+from brain.capabilities.port import Answer, Call, Capability, Estimate
 from brain.capabilities.registry import Registry
 from brain.clients.http import HttpClient
 from brain.runs.store import SqlRunStore
 from runtime.logs import configure_logging
 
 GRAPHS = (("chain", 1), ("chain", 10), ("chain", 100), ("fan", 10), ("fan", 100))
+
+IDLE_SECONDS, IDLE_RUNS = 8.0, 9
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,12 @@ def _tables(options: argparse.Namespace, graphs: list[tuple[str, int]], profile:
                 costs = [uvloop.run(_measure(url, place, shape, steps, runs, profile)) for _ in range(options.rounds)]
                 print(_row(shape, steps, runs, costs), flush=True)
             print()
+        print("| a worker with nothing to do | CPU ms a second | ms from before acceptance to the first call |")
+        print("|---|--:|--:|")
+        for name, place in databases.items():
+            cpu, milliseconds = uvloop.run(_idle(place))
+            print(f"| {name} | {cpu:.1f} | {milliseconds:.0f} |", flush=True)
+        print()
         if "PostgreSQL" in databases:
             with empty_database(server) as database:
                 print("| on PostgreSQL | round trips |\n|---|--:|")
@@ -116,6 +126,34 @@ async def _measure(
         worked.seconds,
         1e3 * spent / calls,
     )
+
+
+async def _idle(server: Server | None) -> tuple[float, float]:
+    """CPU milliseconds a second without work, and the median time until an accepted run's first call."""
+    called = asyncio.Event()
+
+    async def answer(_call: Call) -> Answer:
+        called.set()
+        return Answer({})
+
+    one = Capability(TYPE, "Prediction", "bench", None, lambda _parameters: Estimate(0.01, 1), handler=answer)
+    with empty_database(server) as database:
+        store = SqlRunStore(database)
+        async with working(database, store, Registry([one])):
+            await asyncio.sleep(1)
+            watch = _Watch()
+            await asyncio.sleep(IDLE_SECONDS)
+            watch.stop()
+            waited = []
+            for _ in range(IDLE_RUNS):
+                called.clear()
+                began = time.perf_counter()
+                await asyncio.to_thread(store.create, new_run("chain", 1))
+                await called.wait()
+                waited.append(1e3 * (time.perf_counter() - began))
+                await asyncio.sleep(0.3)
+        store.close()
+    return 1e3 * watch.cpu / watch.seconds, statistics.median(waited)
 
 
 def _accept(store: SqlRunStore, shape: str, steps: int, runs: int) -> None:
