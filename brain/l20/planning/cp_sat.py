@@ -7,6 +7,7 @@ from dataclasses import replace
 from ortools.sat.python import cp_model
 
 from brain.l20.planning.bounds import cost_bound
+from brain.l20.planning.cheapest import cheapest
 from brain.l20.planning.compact import Compact, compact
 from brain.l20.planning.cp_model import add_hint, build, read, windows
 from brain.l20.planning.portfolio import shortest
@@ -60,11 +61,15 @@ def _cheapest(project: Compact, start: Schedule | None, seconds: float, workers:
     """Cost first; then the makespan within a budget of that cost."""
     ends = time.monotonic() + seconds
     problem, bound = project.problem, cost_bound(project.problem)
-    if start is None or start.cost(problem) > bound:
-        found = plain(project, start, "cost", seconds * COST_SHARE, workers, seed)
-        start, bound = found.schedule or start, max(bound, found.bound)
+    if start is None:
+        found = plain(project, None, "cost", seconds * COST_SHARE, workers, seed)
+        start, bound = found.schedule, max(bound, found.bound)
         if start is None:
             return found
+    elif start.cost(problem) > bound:
+        latest_end = _latest_end(project)
+        state, bound = cheapest(project, project.read(start), bound, latest_end, seconds * COST_SHARE, workers, seed)
+        start = project.schedule(*state)
     capped = compact(replace(problem, budget=start.cost(problem)))
     left = max(0.01, ends - time.monotonic())
     return Found(shortest(capped, capped.read(start), left, workers, seed).schedule, bound)

@@ -6,20 +6,19 @@ from collections.abc import Callable
 
 from ortools.sat.python import cp_model
 
-from brain.l20.planning.compact import Compact, State
-from brain.l20.planning.neighbourhood import makespan
+from brain.l20.planning.compact import State
 
 
 class Best:
     """The shortest schedule so far, and the bound; for several threads."""
 
-    def __init__(self, project: Compact, state: State, ends: float) -> None:
-        self._project = project
+    def __init__(self, state: State, measure: Callable[[State], int], bound: int, ends: float) -> None:
+        self._measure = measure
         self._lock = threading.Lock()
         self._solver: cp_model.CpSolver | None = None
         self._beyond: int | None = None
-        self.state, self.value = state, makespan(project, state)
-        self.bound = project.bound
+        self.state, self.value = state, measure(state)
+        self.bound = bound
         self.ends = ends
 
     @property
@@ -29,7 +28,7 @@ class Best:
 
     def share(self, state: State) -> State | None:
         """Offer a schedule and take the shortest; None: it is over."""
-        value = makespan(self._project, state)
+        value = self._measure(state)
         with self._lock:
             if value < self.value:
                 self.state, self.value = state, value
@@ -41,6 +40,8 @@ class Best:
         """No schedule is shorter than this."""
         with self._lock:
             self.bound = max(self.bound, min(bound, self.value))
+            if self._solver and self.over:
+                self._solver.stop_search()
 
     def run(
         self,

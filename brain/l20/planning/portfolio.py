@@ -5,6 +5,7 @@ Where no proof is near, the heuristic goes on in place of the whole model. Impor
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from brain.l20.planning.compact import Compact, State
 from brain.l20.planning.heuristic import evolve
@@ -26,7 +27,7 @@ ALONE_SHARE = 0.4
 def shortest(project: Compact, state: State, seconds: float, workers: int, seed: int) -> Found:
     """The shortest schedule that is found from `state`, which is within budget and horizon."""
     began = time.monotonic()
-    best = Best(project, state, began + seconds)
+    best = Best(state, partial(makespan, project), project.bound, began + seconds)
     shares = (ALONE_SHARE,) if workers == 1 else (FIRST_SHARE, 1.0)
     until = [began + share * seconds for share in shares]
     with ThreadPoolExecutor(1, "stretches") as pool:
