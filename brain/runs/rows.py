@@ -12,10 +12,12 @@ from runtime.moments import microseconds, moment
 
 AnyRow = Row[Any]
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # `dumps` would make one for every value
+
 
 def text(value: object) -> str:
     """JSON that both databases give back to the bit; as ASCII, because half a surrogate pair is not UTF-8."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def progress_text(progress: Progress) -> str:
@@ -135,7 +137,7 @@ def task_of(row: AnyRow) -> Task:
         estimate_seconds=row.estimate_seconds,
         seconds=row.seconds,
         lost=row.lost,
-        reused=row.reused,
+        reused=bool(row.reused),
     )
 
 
