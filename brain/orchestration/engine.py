@@ -8,6 +8,7 @@ is not safe.
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from brain.capabilities.port import Call, Capability
@@ -23,6 +24,12 @@ from brain.worker.port import Held, Outcome, Rest
 REST_SECONDS = 3.0
 """A run in which nothing is to be done for longer gives its place in the worker to others."""
 
+Observer = Callable[[str, str, float], None]
+
+
+def unobserved(_type: str, _outcome: str, _seconds: float) -> None:
+    """For those who keep no metrics."""
+
 
 class Engine:
     """The handler of kinds `orchestration` and `coordination`.
@@ -31,24 +38,34 @@ class Engine:
         registry: Whom tasks ask.
         parallel_calls: Calls of one run at a time.
         call_seconds: Longest call, where no deadline comes before.
+        observe: Told the type, the outcome (`ok` or a status) and the seconds of every call.
     """
 
-    def __init__(self, registry: Registry, *, parallel_calls: int = 8, call_seconds: float = 600.0) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        parallel_calls: int = 8,
+        call_seconds: float = 600.0,
+        observe: Observer = unobserved,
+    ) -> None:
         self._registry = registry
+        self._observe = observe
         self._parallel_calls = parallel_calls
         self._call_seconds = call_seconds
 
     async def __call__(self, held: Held) -> Outcome | Rest | None:
         """See `brain.worker.port.Handler`."""
         agenda = Agenda(held.run, held.tasks, self._registry)
-        return await _Execution(held, agenda, self._parallel_calls, self._call_seconds).carry_out()
+        return await _Execution(held, agenda, self._parallel_calls, self._call_seconds, self._observe).carry_out()
 
 
 class _Execution:
     """A run in hand."""
 
-    def __init__(self, held: Held, agenda: Agenda, parallel_calls: int, call_seconds: float) -> None:
+    def __init__(self, held: Held, agenda: Agenda, parallel_calls: int, call_seconds: float, observe: Observer) -> None:
         self._held = held
+        self._observe = observe
         self._agenda = agenda
         self._parallel_calls = parallel_calls
         self._call_seconds = call_seconds
@@ -108,7 +125,9 @@ class _Execution:
         """Settle the calls that have ended."""
         for task in [one for one in self._calls if one.done()]:
             step = self._calls.pop(task)
-            self._agenda.settle(step, task.result())
+            end = task.result()
+            self._observe(step.task.type, "ok" if end.problem is None else str(end.problem.status), end.seconds)
+            self._agenda.settle(step, end)
 
     async def _wait(self) -> None:
         """Until a call ends, something falls due, or the run is to stop."""

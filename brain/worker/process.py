@@ -69,7 +69,7 @@ async def work(
             async with _opened(url, open_store, settings, stop, vitals) as shelf:
                 if shelf is not None:
                     async with open_parts(BrainSettings(), vitals.registry) as parts:
-                        kinds = handlers(settings, shelf.store, registry_of(parts))
+                        kinds = handlers(settings, shelf.store, registry_of(parts), vitals.called)
                         beat = Beat(name, address, gateway_version(), tuple(kinds), 0, settings.places)
                         with contextlib.closing(Doorbell(url)) as doorbell:
                             await Worker(name, shelf, doorbell, kinds, settings, vitals, beat).run(stop)

@@ -2,7 +2,17 @@
 
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from runtime.metrics import LATENCY_BUCKETS_SECONDS
 
 
 class Vitals:
@@ -26,7 +36,18 @@ class Vitals:
         self.ended = Counter("brain_worker_runs_ended", "Runs ended.", ("kind", "state"), registry=registry)
         self.given_back = Counter("brain_worker_runs_given_back", "Runs given back unfinished.", registry=registry)
         self.lost = Counter("brain_worker_leases_lost", "Runs that another worker may have taken.", registry=registry)
+        self._calls = Histogram(
+            "brain_worker_call_seconds",
+            "Seconds of calls of capabilities, each try by itself.",
+            ("type", "outcome"),
+            buckets=LATENCY_BUCKETS_SECONDS,
+            registry=registry,
+        )
         self._failures = Counter("brain_worker_failures", "Turns of the loop that failed.", registry=registry)
+
+    def called(self, type_: str, outcome: str, seconds: float) -> None:
+        """A capability was called; the outcome is `ok` or the status of its problem."""
+        self._calls.labels(type_, outcome).observe(seconds)
 
     def turned(self) -> None:
         """A turn of the loop went well."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Mapping
 
@@ -55,6 +56,7 @@ class Worker:
         self._beat = beat
         self._held: HeldRuns = {}
         self._freed = asyncio.Event()
+        self._late_looked_at = -math.inf
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take runs until `stop` is set, then let calls in flight end and give back what has not ended."""
@@ -82,7 +84,7 @@ class Worker:
     async def _turn(self, stop: asyncio.Event) -> bool:
         """Look at the store once; whether it answered."""
         try:
-            await self._shelf.run(lambda store: store.expire())
+            await self._end_late_ones()
             await self._see_cancels()
             while len(self._held) < self._settings.places and not stop.is_set():
                 if not await self._take():
@@ -119,6 +121,12 @@ class Worker:
         self._freed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a run was dropped; it is taken again when its lease ends", run=task.get_name(), exc_info=error)
+
+    async def _end_late_ones(self) -> None:
+        """End queued runs whose deadline has passed; once a poll, however often it rings."""
+        if time.monotonic() >= self._late_looked_at + self._settings.poll_seconds:
+            self._late_looked_at = time.monotonic()
+            await self._shelf.run(lambda store: store.expire())
 
     async def _see_cancels(self) -> None:
         if self._held:

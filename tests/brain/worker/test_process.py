@@ -113,6 +113,7 @@ def test_the_process_carries_out_forecasts_and_decisions_and_answers_probes(tmp_
         metrics = worker.ask("/metrics")[1]
         assert 'brain_worker_runs_ended_total{kind="orchestration",state="failed"} 1.0' in metrics
         assert "brain_upstream_seconds_count" in metrics
+        assert 'brain_worker_call_seconds_count{outcome="ok",type="crypto_prediction"} 1.0' in metrics
         (seen,) = store.seen_workers()
         assert set(seen.beat.kinds) == {"orchestration", "coordination", "plan", "allocation"}
         assert worker.stop() == 0
