@@ -8,10 +8,11 @@ from brain.l20.planning.problem import Problem, ProblemError, Schedule
 from brain.l20.planning.simulate import simulate
 from brain.l20.planning.solution import Solution
 from brain.l20.planning.solve import solve
-from brain.l20.strategy.answer import Solved, planned, unplanned
+from brain.l20.strategy.answer import planned, unplanned
 from brain.l20.strategy.build import Learned, Project, build
 from brain.l20.strategy.collisions import explained
 from brain.l20.strategy.order import Order, Warned
+from brain.l20.strategy.schedule_view import Solved
 
 MAKESPAN_SHARE = 0.7
 """Of the time; the rest looks for the cheapest plan that is no longer."""
