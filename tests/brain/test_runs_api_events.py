@@ -221,3 +221,30 @@ def test_a_stream_is_resumed_on_another_replica_and_a_wait_there_ends_within_a_m
         ((woken, answer),) = answers
         assert woken - ended < 5 and answer.json()["state"] == "succeeded"
     store.close()
+
+
+def test_a_gateway_that_is_told_to_end_answers_who_waits_and_closes_its_streams(
+    start_gateway: Callable[..., Any], predictor: Any, tmp_path: Any, wait_until: Any
+) -> None:
+    database = f"sqlite:///{tmp_path / 'brain.db'}"
+    gateway = start_gateway(predictor.url, database_url=database, drain_notice_seconds="0.1")
+    store = SqlRunStore(database)
+    place = f"{RUNS}/{store.create(new_run()).id}"
+    answers: list[httpx.Response] = []
+
+    def wait() -> None:
+        with gateway.client() as other:
+            answers.append(other.get(place, headers={"Prefer": "wait=60"}))
+
+    waiting = threading.Thread(target=wait)
+    with gateway.client() as client, following(client, f"{place}/events") as lines:
+        waiting.start()
+        wait_until(lambda: ids(lines) == [1], 10)
+        time.sleep(0.5)
+        begun = time.monotonic()
+        assert gateway.stop() == 0
+        assert time.monotonic() - begun < 15, "before the 20 s are over that requests in hand are given"
+        waiting.join(10)
+    assert [answer.json()["state"] for answer in answers] == ["queued"]
+    assert store.get(place.rpartition("/")[2]).state == "queued"
+    store.close()

@@ -35,6 +35,7 @@ async def test_a_failed_run_is_retried_with_what_has_succeeded(open_gateway: Cal
         ("succeeded", True, {"median": 1}),
         ("waiting", False, None),
     ]
+    assert all(type(task["reused"]) is bool for task in run["tasks"])
     again = await gateway.client.post(earlier["links"]["retry"], headers={"Idempotency-Key": "k"})
     assert again.json()["id"] == run["id"]
     assert (await gateway.client.get(f"{RUNS}/{earlier['id']}")).json() == earlier

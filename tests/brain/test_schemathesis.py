@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 from schemathesis import GenerationMode, checks  # noqa: E402 - only where it is there
 
-EXAMPLES = 10
+EXAMPLES = 8
 """Of each operation and mode."""
 
 UPSTREAM_AWAY = (502, 503, 504)
