@@ -12,11 +12,13 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from brain.json_body import parse_json
 from brain.l20.priority.answer import write
+from brain.l20.priority.collection import no_collection
 from brain.l20.priority.ranking import Ranking, rank
-from brain.l20.priority.request import read
+from brain.l20.priority.request import PrioritizeOptions, in_chunks, read
 from brain.l20.priority.score import score
 from brain.l20.priority.settings import PrioritySettings
 from brain.l20.priority.work import Known
@@ -50,9 +52,12 @@ def main() -> None:
     capacity = {"cpu": 8.0, "gpu": 1.0, "memory_gb": 32.0}
 
     def whole(top: int | None) -> None:
-        again = ranked(content)
-        options = again.asked.options.model_copy(update={"top": top})
-        write(_with(again, options), settings.weights, NOW)
+        with no_collection():
+            again = ranked(content)
+            options = again.asked.options.model_copy(update={"top": top})
+            write(_with(again, options), settings.weights, NOW)
+            for _ in in_chunks(again.asked.tasks):
+                time.sleep(0)
 
     cells = {
         "scoring and ranking": lambda: score(ranking.work, settings.weights, settings, NOW, capacity),
@@ -66,9 +71,7 @@ def main() -> None:
         print(f"| {name} | {seconds:.2f} | {pause * 1000:.0f} |", flush=True)
 
 
-def _with(ranking: Ranking, options: object) -> Ranking:
-    from dataclasses import replace
-
+def _with(ranking: Ranking, options: PrioritizeOptions) -> Ranking:
     return replace(ranking, asked=replace(ranking.asked, options=options))
 
 

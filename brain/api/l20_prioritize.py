@@ -12,8 +12,9 @@ from brain.api.problem_model import problems
 from brain.json_body import parse_json
 from brain.l20.analytics.durations import LearnedDurations
 from brain.l20.priority.answer import PrioritizeResponse, write
+from brain.l20.priority.collection import no_collection
 from brain.l20.priority.ranking import KnownOf, known_of, rank
-from brain.l20.priority.request import read, request_schema
+from brain.l20.priority.request import in_chunks, read, request_schema
 from brain.l20.priority.settings import PrioritySettings
 from brain.runs.desk import RunsUnavailableError
 from brain.security.principal import require
@@ -74,5 +75,9 @@ async def _known(services: Services) -> KnownOf:
 
 def _ranked(body: bytes, known: KnownOf, settings: PrioritySettings) -> bytes:
     now = time.time()
-    ranking = rank(read(parse_json(body), settings.most_tasks), known, settings, now)
-    return write(ranking, ranking.asked.options.weights.over(settings.weights), now)
+    with no_collection():
+        ranking = rank(read(parse_json(body), settings.most_tasks), known, settings, now)
+        content = write(ranking, ranking.asked.options.weights.over(settings.weights), now)
+        for _ in in_chunks(ranking.asked.tasks):
+            time.sleep(0)  # the event loop's turn
+        return content

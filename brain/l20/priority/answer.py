@@ -1,16 +1,16 @@
 """Ranked work as an answer, written a thousand tasks at a time so that other threads have their turn."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import cast
 
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
 from brain.l20.priority import factors
 from brain.l20.priority.ranking import Ranking
-from brain.l20.priority.score import RULE
+from brain.l20.priority.score import RULE, Scored
 from brain.l20.priority.weights import FACTORS, Weights
 from brain.l20.priority.work import Origin
 
@@ -58,32 +58,49 @@ def write(ranking: Ranking, weights: Weights, now: float) -> bytes:
         "rule": RULE,
         "scored_at": datetime.fromtimestamp(now, UTC).isoformat(),
     }
-    rows, parts = _rows(ranking), []
-    while chunk := list(islice(rows, CHUNK)):
-        parts.append(json.dumps(chunk, ensure_ascii=False, separators=(",", ":"), allow_nan=False)[1:-1])
-    whole = f'{{"tasks":[{",".join(parts)}],{json.dumps(head, ensure_ascii=False, allow_nan=False)[1:]}'
-    # Half a surrogate pair may have come in with an id.
-    return whole.encode("utf-8", "replace")
+    places = list(islice(ranking.scored.order, ranking.asked.options.top))
+    parts = [
+        to_json(_rows(ranking, places[begin : begin + CHUNK], begin + 1))[1:-1]
+        for begin in range(0, len(places), CHUNK)
+    ]
+    return b'{"tasks":[' + b",".join(parts) + b"]," + to_json(head)[1:]
 
 
-def _rows(ranking: Ranking) -> Iterator[Mapping[str, object]]:
-    tasks, work, scored = ranking.asked.tasks, ranking.work, ranking.scored
+def _rows(ranking: Ranking, places: Sequence[int], first_rank: int) -> Sequence[Mapping[str, object]]:
+    scored = ranking.scored
     capacity = cast("Mapping[str, float] | None", ranking.asked.options.capacity)
-    columns = [(name, scored.shares[name], scored.columns[name]) for name in FACTORS]
-    for rank, place in enumerate(islice(scored.order, ranking.asked.options.top), 1):
-        task, heir, slack = tasks[place], scored.heirs[place], scored.slacks[place]
-        yield {
-            "rank": rank,
-            "id": task["id"],
-            "type": task["type"],
-            "score": round(scored.scores[place], DIGITS),
-            "own_score": round(scored.own[place], DIGITS),
-            "inherited_from": None if heir == place else tasks[heir]["id"],
-            "contributions": {name: round(share * column[place], DIGITS) for name, share, column in columns},
-            "slack_seconds": None if slack is None else round(slack, 3),
-            "unblocks_seconds": scored.tails[place],
-            "duration_seconds": work.seconds[place],
-            "duration_from": "given" if "duration_seconds" in task else ranking.known[task["type"]].seconds_from,
-            "cost_minor": work.costs[place],
-            "fits": None if capacity is None else factors.fits(work.resources[place], capacity),
-        }
+    columns = ([round(share * scored.columns[name][at], DIGITS) for at in places] for name, share in _shares(scored))
+    return [
+        _row(ranking, capacity, place, rank, dict(zip(FACTORS, found, strict=True)))
+        for rank, (place, found) in enumerate(zip(places, zip(*columns, strict=True), strict=True), first_rank)
+    ]
+
+
+def _shares(scored: Scored) -> Iterator[tuple[str, float]]:
+    return ((name, scored.shares[name]) for name in FACTORS)
+
+
+def _row(
+    ranking: Ranking,
+    capacity: Mapping[str, float] | None,
+    place: int,
+    rank: int,
+    contributions: Mapping[str, float],
+) -> Mapping[str, object]:
+    tasks, work, scored = ranking.asked.tasks, ranking.work, ranking.scored
+    task, heir, slack = tasks[place], scored.heirs[place], scored.slacks[place]
+    return {
+        "rank": rank,
+        "id": task["id"],
+        "type": task["type"],
+        "score": round(scored.scores[place], DIGITS),
+        "own_score": round(scored.own[place], DIGITS),
+        "inherited_from": None if heir == place else tasks[heir]["id"],
+        "contributions": contributions,
+        "slack_seconds": None if slack is None else round(slack, 3),
+        "unblocks_seconds": scored.tails[place],
+        "duration_seconds": work.seconds[place],
+        "duration_from": "given" if "duration_seconds" in task else ranking.known[task["type"]].seconds_from,
+        "cost_minor": work.costs[place],
+        "fits": None if capacity is None else factors.fits(work.resources[place], capacity),
+    }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated, NotRequired
+from typing import Annotated, NotRequired, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -14,6 +14,7 @@ from brain.runs.port import Priority
 from runtime.problems import FieldError, Problem
 
 CHUNK = 1000
+_T = TypeVar("_T")
 MOST_ERRORS = 20
 MOST_DEPENDENCIES = 1000
 
@@ -82,7 +83,7 @@ class PrioritizeRequest(PrioritizeOptions):
 class Asked:
     """A request that was understood; `after` has places of tasks, each once."""
 
-    tasks: Sequence[WorkTask]
+    tasks: list[WorkTask]
     after: Sequence[tuple[int, ...]]
     options: PrioritizeOptions
 
@@ -91,7 +92,7 @@ _TASKS: TypeAdapter[list[WorkTask]] = TypeAdapter(list[WorkTask])
 
 
 def read(document: object, most_tasks: int) -> Asked:
-    """Check a request.
+    """Check a request; its list of tasks is emptied.
 
     Raises:
         Problem: 422; the errors' pointers lead into the document, and there are at most `MOST_ERRORS` of them.
@@ -133,12 +134,22 @@ def refused(pointer: str, detail: str, **extensions: object) -> Problem:
     )
 
 
-def _tasks(rows: Sequence[object]) -> Sequence[WorkTask]:
+def in_chunks(things: list[_T]) -> Iterator[list[_T]]:
+    """All in the order given, some at a time; the list is emptied: to let go of millions at once takes long too."""
+    things.reverse()
+    while things:
+        chunk = things[: -CHUNK - 1 : -1]
+        del things[-CHUNK:]
+        yield chunk
+
+
+def _tasks(rows: list[object]) -> list[WorkTask]:
     tasks: list[WorkTask] = []
     errors: list[Mapping[str, object]] = []
-    for begin in range(0, len(rows), CHUNK):
+    for number, chunk in enumerate(in_chunks(rows)):
+        begin = number * CHUNK
         try:
-            tasks += _TASKS.validate_python(rows[begin : begin + CHUNK])
+            tasks += _TASKS.validate_python(chunk)
         except ValidationError as error:
             for one in error.errors(include_url=False):
                 place, *rest = one["loc"]
