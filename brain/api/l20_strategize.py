@@ -11,6 +11,7 @@ from brain.api.l20_plans import KIND
 from brain.api.problem_model import problems
 from brain.json_body import JsonRoute
 from brain.l20.strategy.commission import Commission
+from brain.l20.strategy.library import PlaybookError
 from brain.l20.strategy.matching import FullTextMissingError
 from brain.l20.strategy.request import StrategizeRequest
 from brain.orchestration.submission import digest
@@ -18,11 +19,14 @@ from brain.runs import NewRun
 from brain.runs.ids import new_run_id
 from brain.security.principal import require
 from brain.services import Services, services_of
+from runtime.logs import get_logger
 from runtime.problems import Problem
 
 PATH = "/api/v1/l20/strategize"
 SCOPE = "orchestrate"
 WAIT_SECONDS = 20
+
+_log = get_logger(__name__)
 
 router = APIRouter(tags=["l20"], route_class=JsonRoute)
 
@@ -61,3 +65,6 @@ def _commission(services: Services) -> Commission:
         return services.commission
     except FullTextMissingError as error:
         raise Problem(503, detail=str(error)) from error
+    except PlaybookError as error:
+        _log.error("the playbooks cannot be used", reason=str(error))
+        raise Problem(503, detail="the gateway's playbooks cannot be used; its log says which and why") from error

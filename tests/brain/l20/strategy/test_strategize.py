@@ -17,6 +17,7 @@ import pytest
 from brain.capabilities.registry import build_registry
 from brain.l20.strategy.execute import execution
 from brain.l20.strategy.library import load_library
+from brain.l20.strategy.settings import StrategySettings
 from brain.runs import NewRun
 from brain.runs.ids import new_run_id
 from brain.worker.kinds import handlers
@@ -271,3 +272,26 @@ async def test_what_playbooks_ask_of_served_capabilities_is_what_those_take(gate
     run = await gateway.services.runs.run(lambda store: store.create(NewRun(new_run_id(), "plan", "key_1", {}, "d")))
     new = execution(run, {"status": "optimal", "tasks": asked}, registry, datetime.now(UTC))
     assert len(new.tasks) == len(asked)
+
+
+async def test_playbooks_that_cannot_be_used_are_a_503_that_tells_nothing_of_the_machine(
+    open_gateway: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "playbooks"
+    folder.mkdir()
+    (folder / "odd.yaml").write_text("name: odd")
+    gateway = await open_gateway(l20=StrategySettings(playbooks_folder=folder))
+    answer = await gateway.client.post(PATH, json=SPEC, headers=LATER)
+    assert answer.status_code == 503
+    assert str(tmp_path) not in answer.text
+
+
+async def test_where_a_language_model_is_configured_and_away_words_decide_and_the_plan_warns(
+    open_gateway: Callable[..., Any], free_port: Callable[[], int]
+) -> None:
+    settings = StrategySettings(llm_url=f"http://127.0.0.1:{free_port()}/v1", llm_model="planner")
+    gateway = await open_gateway(l20=settings)
+    answer = await gateway.client.post(PATH, json=SPEC, headers=LATER)
+    run = await gateway.services.runs.run(lambda store: store.get(answer.json()["id"]))
+    assert [warning["code"] for warning in run.request["warnings"]] == ["llm_not_used"]
+    assert {each["chosen_by"] for each in run.request["playbooks"]} == {"bm25"}
