@@ -51,7 +51,7 @@ def test_nothing_takes_no_time() -> None:
     assert makespan_bound(Problem((), ())) == 0
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_no_schedule_is_better_than_the_bounds(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)

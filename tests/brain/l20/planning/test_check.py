@@ -93,14 +93,14 @@ def test_a_milestone_takes_no_resource() -> None:
     assert not violations(problem, Schedule({"work": Slot("work", "m", 0, 4), "stone": Slot("stone", "m", 2, 2)}))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_what_the_heuristic_makes_passes(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)
     assert violations(problem, made(problem)) == ()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_a_slot_of_another_length_is_refused(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)
@@ -109,7 +109,7 @@ def test_a_slot_of_another_length_is_refused(problems: st.SearchStrategy[Problem
     assert "duration" in broken_rules(problem, changed(schedule, slot.task, end=slot.end + 1))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_a_task_that_is_moved_before_its_predecessor_is_refused(
     problems: st.SearchStrategy[Problem], data: st.DataObject
@@ -122,7 +122,7 @@ def test_a_task_that_is_moved_before_its_predecessor_is_refused(
     assert "precedence" in broken_rules(problem, shifted(schedule, name, -schedule.slots[name].start))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_a_resource_is_tested_at_every_moment(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     """Against a count unit by unit: shift one task anywhere, and the checker must say what counting says."""
@@ -143,7 +143,7 @@ def test_a_resource_is_tested_at_every_moment(problems: st.SearchStrategy[Proble
     assert ("resource" in broken_rules(problem, moved)) == over
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_the_cost_is_the_sum_of_the_chosen_modes(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)

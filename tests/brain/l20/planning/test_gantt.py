@@ -22,7 +22,7 @@ def titles(root: ElementTree.Element, kind: str) -> list[str]:
     return [title.text or "" for shape in shapes for title in shape.iter(f"{SVG}title")]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_every_task_has_a_bar_and_the_critical_path_is_marked(
     problems: st.SearchStrategy[Problem], data: st.DataObject

@@ -97,7 +97,7 @@ def test_cheaper_modes_are_sought_up_to_the_horizon(large: MakeProblem) -> None:
     assert costs[2] <= 30 * 10 + 3 * 90
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_justified_schedules_are_never_longer(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)
@@ -110,7 +110,7 @@ def test_justified_schedules_are_never_longer(problems: st.SearchStrategy[Proble
             assert violations(replace(problem, horizon=None), after) == ()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_a_schedule_is_read_back_as_it_was(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)

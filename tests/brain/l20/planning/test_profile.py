@@ -32,7 +32,7 @@ def test_the_critical_path_begins_after_a_wait_that_nothing_forces(house: Proble
     assert critical_path(house, late) == ("garden", "roof", "done")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_justified_schedules_have_an_unbroken_critical_path(
     problems: st.SearchStrategy[Problem], data: st.DataObject
@@ -46,7 +46,7 @@ def test_justified_schedules_have_an_unbroken_critical_path(
     assert all(before.end == after.start for before, after in zip(path, path[1:], strict=False))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_the_profile_holds_the_work_of_all_tasks(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)
