@@ -121,6 +121,27 @@ def test_the_process_carries_out_forecasts_and_decisions_and_answers_probes(tmp_
         store.close()
 
 
+def test_what_a_gateway_accepts_a_worker_on_the_same_state_carries_out_while_the_caller_waits(
+    tmp_path: Path, predictor: Any, start_gateway: Any
+) -> None:
+    gateway = start_gateway(predictor.url, tmp_path)
+    tasks = [
+        {"id": "btc", "type": "crypto_prediction", "params": {"symbol": "BTC"}},
+        {"id": "eth", "type": "crypto_prediction", "params": {"symbol": "ETH"}, "depends_on": ["btc"]},
+    ]
+    with running(tmp_path, BRAIN_CRYPTO_PREDICTORS=json.dumps({"1h": predictor.url})) as worker:
+        wait(lambda: worker.ask("/ready")[0], lambda status: status == 200)
+        with gateway.client() as client:
+            waits = {"Prefer": "wait=30", "X-Timeout-Seconds": "40"}
+            answer = client.post("/api/v1/orchestrate", json={"tasks": tasks}, headers=waits)
+            assert answer.status_code == 200, answer.text
+            run = answer.json()
+            assert (run["state"], run["progress"]["done"]) == ("succeeded", 2)
+            assert [run["result"][name]["symbol"] for name in ("btc", "eth")] == ["BTC", "ETH"]
+            told = client.get(run["links"]["events"]).text
+        assert "event: succeeded" in told and worker.stop() == 0
+
+
 def test_a_second_process_on_one_sqlite_file_says_who_holds_it(tmp_path: Path) -> None:
     with running(tmp_path) as first:
         wait(lambda: first.ask("/ready")[0], lambda status: status == 200)
