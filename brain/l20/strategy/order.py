@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brain.l20.strategy.outline import Outline
 
-USUAL_QUANTILE = 0.7
+USUAL_QUANTILE = 0.75
 USUAL_SECONDS = 5.0
 MOST_SECONDS = 60.0
 LEAST_QUANTILE, MOST_QUANTILE = 0.5, 0.95
