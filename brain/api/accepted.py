@@ -10,6 +10,7 @@ from brain.api.prefer import MOST_WAIT_SECONDS, wanted_wait
 from brain.api.problem_model import Responses
 from brain.api.run_view import RunDocument, run_document, run_path
 from brain.runs import TERMINAL, KeyUsedError, NewRun, Run
+from brain.runs.desk import RunsUnavailableError
 from brain.services import services_of
 from runtime.problems import Problem
 
@@ -50,7 +51,8 @@ async def accepted(request: Request, new_run: NewRun, wait_by_default: int = 0) 
         wait_by_default: Seconds to wait for its end where the caller does not say.
 
     Raises:
-        Problem: 409 where the key was used for another request, 503 while the run store is away.
+        Problem: 409 where the key was used for another request, 503 while the run store is away; where it went away
+            after the run was accepted, with the run's place.
     """
     desk = services_of(request).runs
     try:
@@ -58,7 +60,13 @@ async def accepted(request: Request, new_run: NewRun, wait_by_default: int = 0) 
     except KeyUsedError as error:
         detail = f"{error}; send another key, or the same request"
         raise Problem(409, detail=detail, extensions={"run": error.run_id}) from error
-    return await after_waiting(request, run, wait_by_default)
+    try:
+        return await after_waiting(request, run, wait_by_default)
+    except RunsUnavailableError as error:
+        place = run_path(run.id)
+        detail = f"run {run.id} is accepted, but cannot be read now; look at {place} in 2 s"
+        headers = {"Location": place, "Retry-After": "2"}
+        raise Problem(503, detail=detail, headers=headers, extensions={"run": run.id}) from error
 
 
 async def after_waiting(request: Request, run: Run, wait_by_default: int = 0, pending_status: int = 202) -> Response:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -29,7 +30,7 @@ async def toy(request: Request) -> Response:
         principal.id,
         {"note": request.query_params.get("note", "")},
         request.query_params.get("note", ""),
-        tasks=(NewTask("a", "toy"),),
+        tasks=(NewTask("a", "crypto_prediction"),),
         idempotency_key=request.headers.get("idempotency-key"),
     )
     return await accepted(request, new, int(request.query_params.get("by_default", "0")))
@@ -228,7 +229,8 @@ async def test_a_run_is_its_owners_and_an_admins(open_gateway: Callable[..., Any
     def by(*scopes: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {locked.create_key(*scopes)}"}
 
-    ann, bob, root, nobody = by("runs", "orchestrate"), by("runs", "orchestrate"), by("admin"), by("status")
+    makes = ("runs", "orchestrate", "predict")
+    ann, bob, root, nobody = by(*makes), by(*makes), by("admin"), by("status")
     run = (await made(locked, headers=ann)).json()
     place = run["links"]["self"]
     for verb in ("GET", "DELETE"):
@@ -274,6 +276,23 @@ async def test_while_the_database_is_away_the_answer_is_a_503(
     for answer in (await cut_off.client.post(TOY), await cut_off.client.get(RUNS)):
         assert answer.status_code == 503 and answer.headers["retry-after"] == "2"
         assert "run store" in answer.json()["detail"]
+
+
+@pytest.mark.system("postgresql")
+async def test_where_the_database_goes_away_after_acceptance_the_503_says_where_the_run_is(
+    open_gateway: Callable[..., Any], toy_route: None, postgres_url: str, postgres_database: str
+) -> None:
+    gateway = await open_gateway(database_url=postgres_database)
+    asked = asyncio.create_task(gateway.client.post(TOY, headers={"Prefer": "wait=2"}))
+    await asyncio.sleep(1)
+    name = postgres_database.rpartition("/")[2]
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        answer = await asked
+        assert answer.status_code == 503 and answer.headers["location"].endswith(answer.json()["run"])
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    assert (await gateway.client.get(answer.headers["location"])).json()["state"] == "queued"
 
 
 @pytest.mark.parametrize(

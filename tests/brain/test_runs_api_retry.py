@@ -59,7 +59,7 @@ async def test_only_who_may_make_runs_retries_and_only_what_he_sees(
     open_gateway: Callable[..., Any], scopes: tuple[str, ...], status: int
 ) -> None:
     gateway = await open_gateway(auth="required")
-    own = {"Authorization": f"Bearer {gateway.create_key('runs', 'orchestrate')}"}
+    own = {"Authorization": f"Bearer {gateway.create_key('runs', 'orchestrate', 'predict')}"}
     run_id = await failed(gateway, headers=own)
     another = {"Authorization": f"Bearer {gateway.create_key(*scopes)}"}
     answer = await gateway.client.post(f"{RUNS}/{run_id}/retry", headers=another)
@@ -70,7 +70,7 @@ async def test_only_who_may_make_runs_retries_and_only_what_he_sees(
 
 async def test_a_critical_run_is_retried_by_who_may_make_critical_ones(open_gateway: Callable[..., Any]) -> None:
     gateway = await open_gateway(auth="required")
-    for scopes, status in ((("orchestrate",), 403), (("orchestrate", "critical"), 202)):
+    for scopes, status in ((("orchestrate", "predict"), 403), (("orchestrate", "predict", "critical"), 202)):
         key = gateway.create_key(*scopes)
         request = {"tasks": [BITCOIN], "priority": "critical"}
         new = NewRun(new_run_id(), "orchestration", gateway.id_of(key), request, "d", priority="critical")
