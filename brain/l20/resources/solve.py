@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from brain.l20.resources.greedy import greedy
 from brain.l20.resources.problem import RESOURCES, Allocation, Problem, Replicas, Service, collisions
 from brain.l20.resources.queueing import served
 
@@ -22,8 +23,8 @@ UNITS = 1_000_000_000
 """The most that all services together can be worth, as an integer of the solver."""
 
 SHARES = 10_000
-AMOUNTS = 1000
-"""Of a resource: thousandths."""
+AMOUNTS = 1_000_000
+"""Of a resource: millionths."""
 
 Table = Mapping[str, Sequence[float]]
 """By service: requests a second that least, least + 1, … most replicas serve."""
@@ -48,14 +49,18 @@ def solve(problem: Problem, rows: Table, seconds: float, seed: int = 0) -> Alloc
         return Allocation("infeasible", None, None, None, time.monotonic() - begun)
     scale = _scale(problem, rows)
     model = _Model(problem, rows, scale)
-    first, best, limit = model.most_worth(seconds, seed)
-    if best is None:
-        return Allocation("unknown", None, None, limit / scale, time.monotonic() - begun)
-    chosen = model.least_change(best, seconds, seed) if first == "optimal" else None
-    chosen = chosen or best
+    start = greedy(problem, rows)
+    first, best, limit = model.most_worth(start, seconds, seed)
+    if first == "optimal" and best is not None:
+        chosen = model.least_change(best, seconds, seed) or best
+        value = worth(problem, rows, chosen)
+        return Allocation("optimal", chosen, value, value, time.monotonic() - begun)
+    chosen = max([start] if best is None else [start, best], key=lambda one: worth(problem, rows, one))
     value = worth(problem, rows, chosen)
-    bound = max(value, limit / scale) if first != "optimal" else value
-    return Allocation("optimal" if first == "optimal" else "feasible", chosen, value, bound, time.monotonic() - begun)
+    # Without an answer the solver has no bound either; then everything that the capacity alone allows is one.
+    most = math.fsum(one.weight * max(rows[one.name]) for one in problem.services)
+    bound = max(value, most if best is None else min(most, limit / scale))
+    return Allocation("feasible", chosen, value, bound, time.monotonic() - begun)
 
 
 def gains(problem: Problem, rows: Table, value: float, seconds: float) -> Mapping[str, float | None]:
@@ -91,6 +96,11 @@ def _row(one: Service, most_utilisation: float) -> Sequence[float]:
     return row
 
 
+def _worth_having(one: Service, row: Sequence[float]) -> Sequence[int]:
+    """Numbers of replicas that serve more than one less: any other occupies more for nothing."""
+    return [one.least, *(one.least + at for at in range(1, len(row)) if row[at] > row[at - 1])]
+
+
 def _scale(problem: Problem, rows: Table) -> float:
     most = math.fsum(one.weight * max(rows[one.name]) for one in problem.services)
     return UNITS / most if most > 0 else 1.0
@@ -106,7 +116,7 @@ class _Model:
         self._model = model = cp_model.CpModel()
         self._choice: dict[tuple[str, int], cp_model.IntVar] = {}
         for one in problem.services:
-            numbers = range(one.least, one.most + 1)
+            numbers = _worth_having(one, rows[one.name])
             choices = [model.new_bool_var(f"{one.name}={number}") for number in numbers]
             self._choice.update({(one.name, number): var for number, var in zip(numbers, choices, strict=True)})
             model.add_exactly_one(choices)
@@ -119,12 +129,13 @@ class _Model:
         worths = {
             (one.name, number): round(one.weight * rows[one.name][number - one.least] * scale)
             for one in problem.services
-            for number in range(one.least, one.most + 1)
+            for number in _worth_having(one, rows[one.name])
         }
         self._worth = self._sum(lambda name, number: worths[name, number])
 
-    def most_worth(self, seconds: float, seed: int) -> tuple[str, Replicas | None, float]:
+    def most_worth(self, start: Replicas, seconds: float, seed: int) -> tuple[str, Replicas | None, float]:
         """Status, replicas and bound in units."""
+        self._hint(start)
         self._model.maximize(self._worth)
         solver = self._solver(seconds, seed)
         status = solver.status_name(solver.solve(self._model)).lower()
@@ -145,12 +156,16 @@ class _Model:
             away = abs(number - (one.least if one.current is None else one.current))
             return round(SHARES * 1000 * sum(shares) * number) + min(away, 999)
 
-        for key, var in self._choice.items():
-            self._model.add_hint(var, hint[key[0]] == key[1])
+        self._hint(hint)
         self._model.minimize(self._sum(cost))
         solver = self._solver(seconds, seed)
         status = solver.status_name(solver.solve(self._model)).lower()
         return self._found(solver) if status in ("optimal", "feasible") else None
+
+    def _hint(self, replicas: Replicas) -> None:
+        self._model.clear_hints()  # type: ignore[no-untyped-call]
+        for (name, number), var in self._choice.items():
+            self._model.add_hint(var, replicas[name] == number)
 
     def _sum(self, amount: Callable[[str, int], int]) -> "cp_model.LinearExprT":
         from ortools.sat.python import cp_model
@@ -168,4 +183,5 @@ class _Model:
         solver.parameters.max_time_in_seconds = seconds
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = seed
+        solver.parameters.cp_model_presolve = False  # it takes seconds of the largest models, and finds nothing
         return solver

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from brain.l20.resources.check import AllocationError, check, violations
+from brain.l20.resources.greedy import greedy
 from brain.l20.resources.problem import RESOURCES, Problem, Service, collisions, used
 from brain.l20.resources.solve import gains, solve, table, worth
 
@@ -91,6 +92,41 @@ def test_one_more_unit_is_worth_what_solving_with_it_gives() -> None:
     assert more.value is not None
     assert gained["cpu"] == pytest.approx(more.value - found.value) and gained["cpu"] > 1
     assert gained["gpu"] == gained["memory_gb"] == 0
+
+
+def test_the_largest_request_has_a_good_allocation_within_its_time() -> None:
+    chance = random.Random(1)
+    services = [
+        service(
+            f"s{number}",
+            weight=chance.uniform(0.5, 5),
+            arrival_per_second=chance.uniform(500, 3000),
+            service_seconds=chance.uniform(0.02, 0.1),
+            needs={"cpu": chance.choice([0.5, 1.0, 2.0]), "memory_gb": chance.uniform(0.2, 4)},
+            least=1,
+            most=200,
+        )
+        for number in range(50)
+    ]
+    given = problem(*services, cpu=2000, memory_gb=3000)
+    rows = table(given)
+    found = solve(given, rows, 0.01)
+    assert found.status == "feasible" and found.replicas is not None
+    check(given, found.replicas, {name: rows[name][number - 1] for name, number in found.replicas.items()})
+    assert found.gap is not None and 0 < found.gap < 0.7
+    longer = solve(given, rows, 3)
+    assert longer.value is not None and found.value is not None
+    assert longer.value >= found.value
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_bought_step_by_step_fits_and_is_near_the_best(seed: int) -> None:
+    given = drawn(seed)
+    rows = table(given)
+    found = greedy(given, rows)
+    assert not [text for text in violations(given, found, dict.fromkeys(found, 0.0))]
+    best = solve(given, rows, 10).value
+    assert best is not None and worth(given, rows, found) >= 0.6 * best
 
 
 def test_minimums_that_do_not_fit_are_named() -> None:
