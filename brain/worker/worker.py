@@ -17,6 +17,9 @@ from brain.worker.upkeep import HeldRuns, Upkeep
 from brain.worker.vitals import Vitals
 from runtime.logs import get_logger
 
+BETWEEN_LOOKS_SECONDS = 0.05
+"""Shortest time from one look at the queue to the next, unless a place is freed."""
+
 CUT_OFF_SECONDS = 5.0
 """How long handlers may take to end once they are cut off."""
 
@@ -136,7 +139,13 @@ class Worker:
                     held.ask_to_cancel()
 
     async def _rest(self, stop: asyncio.Event, rung: int) -> None:
-        """Wait for a ring, a free place, the end or the next look."""
+        """Wait for a ring, a free place, the end or the next look.
+
+        Each of its own commits rings, too; it looks no more often for that.
+        """
+        await _either(self._freed.wait(), stop.wait(), seconds=BETWEEN_LOOKS_SECONDS)
+        if self._freed.is_set() or stop.is_set():
+            return
         seconds = min(self._settings.poll_seconds, self._settings.lease_seconds / 3)
         await _either(self._doorbell.wait(seconds, rung), self._freed.wait(), stop.wait(), seconds=seconds)
 
