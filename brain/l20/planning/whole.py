@@ -36,7 +36,7 @@ def minimise(project: Compact, best: Best, seconds: float, workers: int, seed: i
 def decide(project: Compact, best: Best, until: float, workers: int, seed: int) -> None:
     """The whole model of a small project: any shorter schedule, again and again, until there is none.
 
-    Without an objective the proof took three quarters of the time. A search that others overtake is begun anew.
+    Without an objective proofs take less time than with one. A search that others overtake is begun anew.
     """
     while not best.over and (seconds := until - time.monotonic()) > 0:
         latest_end = best.value - 1
