@@ -68,7 +68,7 @@ def _of_service(one: Service, replicas: int, served: float, problem: Problem) ->
 
 
 def _late(target: float, replicas: int, arrival: float, service: float) -> float:
-    load = arrival * service
+    load = max(arrival * service, 1e-12)  # of less there is no logarithm, and nobody waits either way
     logs = [number * math.log(load) - math.lgamma(number + 1) for number in range(replicas)]
     last = replicas * math.log(load) - math.lgamma(replicas + 1) - math.log(1 - load / replicas)
     top = max(*logs, last)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 UNITS = 1_000_000_000
 """The most that all services together can be worth, as an integer of the solver."""
 
+NOTHING = 1e-9
+"""Less than this is worth nothing, and nothing is divided by it."""
+
 SHARES = 10_000
 AMOUNTS = 1_000_000
 """Of a resource: millionths."""
@@ -103,7 +106,7 @@ def _worth_having(one: Service, row: Sequence[float]) -> Sequence[int]:
 
 def _scale(problem: Problem, rows: Table) -> float:
     most = math.fsum(one.weight * max(rows[one.name]) for one in problem.services)
-    return UNITS / most if most > 0 else 1.0
+    return UNITS / most if most > NOTHING else 1.0
 
 
 class _Model:

@@ -129,6 +129,14 @@ def test_what_is_bought_step_by_step_fits_and_is_near_the_best(seed: int) -> Non
     assert best is not None and worth(given, rows, found) >= 0.6 * best
 
 
+def test_hardly_any_demand_is_no_fault() -> None:
+    given = problem(service("a", arrival_per_second=1e-320, service_seconds=1e-9), service("b", service_seconds=1e-300))
+    rows = table(given)
+    found = solve(given, rows, 5)
+    assert found.status == "optimal" and found.replicas is not None
+    check(given, found.replicas, {name: rows[name][number] for name, number in found.replicas.items()})
+
+
 def test_minimums_that_do_not_fit_are_named() -> None:
     given = problem(service("a", least=5), service("b", least=4), cpu=6)
     assert solve(given, table(given), 10).status == "infeasible"
