@@ -88,7 +88,9 @@ def _waits(table: FromClause) -> ColumnElement[bool]:
 
 
 def _of(table: FromClause, kinds: tuple[str, ...]) -> ColumnElement[bool]:
-    return or_(*(table.c.kind == kind for kind in kinds)) if kinds else false()
+    # Within a function, so that no index by kind is taken, which would lead through the whole queue.
+    kind = func.coalesce(table.c.kind, literal_column("''"))
+    return or_(*(kind == one for one in kinds)) if kinds else false()
 
 
 def _mine() -> Update:
@@ -179,7 +181,7 @@ def waiting_owners(kinds: tuple[str, ...]) -> Statement:
 def first_of_each_class(kinds: tuple[str, ...]) -> Statement:
     """Of each class of priority the run of an owner that has waited longest."""
     mine = select(*_FOUND).where(_waits(runs), runs.c.owner == bindparam("of_owner"), _of(runs, kinds))
-    in_turn = mine.order_by(runs.c.created_us, runs.c.id).limit(1)
+    in_turn = mine.order_by(runs.c.created_us).limit(1)
     classes = [in_turn.where(runs.c.priority == place).subquery() for place in range(len(PRIORITIES))]
     return lambda _dialect: union_all(*(select(one) for one in classes))
 
