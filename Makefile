@@ -24,7 +24,7 @@ export DO_NOT_TRACK := true
 # machine (CPU unless a GPU is found).
 TORCH_SOURCE := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend=auto)
 
-.PHONY: help install up down status logs test test-slow lint format lock image bench bench-quality bench-serving bench-gateway bench-startup bench-fraud bench-fraud-quality bench-plan bench-orchestration clean
+.PHONY: help install up down status logs test test-slow lint format lock image bench bench-quality bench-serving bench-gateway bench-startup bench-fraud bench-fraud-quality bench-plan bench-orchestration bench-prioritize clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -90,7 +90,7 @@ image: ## build one image with docker or podman: make image TARGET=gateway
 	@$$(command -v docker || command -v podman) build --file images/Dockerfile --target $(TARGET) \
 	  --build-arg CODE_REVISION="$$(git rev-parse HEAD)" --tag ai-orchestration/$(TARGET):dev .
 
-bench: bench-gateway bench-startup bench-serving bench-quality bench-fraud bench-fraud-quality bench-orchestration bench-plan ## every bench; tables for docs/benchmarks.md
+bench: bench-gateway bench-startup bench-serving bench-quality bench-fraud bench-fraud-quality bench-orchestration bench-prioritize bench-plan ## every bench; tables for docs/benchmarks.md
 
 bench-quality: $(INSTALLED) ## forecast quality against baselines and peers
 	@$(PYTHON) -m bench.quality_crypto
@@ -109,6 +109,9 @@ bench-fraud: $(INSTALLED) ## features of ten million transactions, decision log,
 
 bench-fraud-quality: $(INSTALLED) ## fraud detection on the public sets, where they are at hand
 	@$(PYTHON) -m bench.fraud_quality
+
+bench-prioritize: $(INSTALLED) ## ranking of 100,000 tasks
+	@$(PYTHON) -m bench.prioritize
 
 bench-orchestration: $(INSTALLED) ## what orchestration adds to calls of a predictor, on SQLite and PostgreSQL
 	@$(PYTHON) -m bench.orchestration

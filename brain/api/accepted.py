@@ -1,6 +1,6 @@
 """From a run that was asked for to the answer: durable first, then 202, or 200 once it has ended."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +11,7 @@ from brain.api.problem_model import Responses
 from brain.api.run_view import RunDocument, run_document, run_path
 from brain.runs import TERMINAL, KeyUsedError, NewRun, Run
 from brain.runs.desk import RunsUnavailableError
+from brain.security.principal import require
 from brain.services import services_of
 from runtime.problems import Problem
 
@@ -51,9 +52,10 @@ async def accepted(request: Request, new_run: NewRun, wait_by_default: int = 0) 
         wait_by_default: Seconds to wait for its end where the caller does not say.
 
     Raises:
-        Problem: 409 where the key was used for another request, 503 while the run store is away; where it went away
-            after the run was accepted, with the run's place.
+        Problem: 403 where a task needs a scope that the caller has not, 409 where the key was used for another request,
+            503 while the run store is away; where it went away after the run was accepted, with the run's place.
     """
+    require_types(request, (task.type for task in new_run.tasks))
     desk = services_of(request).runs
     try:
         run = await desk.run(lambda store: store.create(new_run))
@@ -88,6 +90,13 @@ async def after_waiting(request: Request, run: Run, wait_by_default: int = 0, pe
     response = answered(run_document(run, tasks), status)
     response.headers.update(_headers(run, wait.applied, status))
     return response
+
+
+def require_types(request: Request, types: Iterable[str]) -> None:
+    """Refuse with a 403 problem a caller that may not have tasks of these types done by asking for them directly."""
+    registry = services_of(request).capabilities
+    for scope in sorted({registry.get(one).scope for one in set(types)} - {""}):
+        require(request, scope)
 
 
 def _headers(run: Run, applied: str, status: int) -> Mapping[str, str]:

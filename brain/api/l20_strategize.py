@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from brain.api.accepted import ACCEPTED, PREFER_PARAMETER, accepted
+from brain.api.accepted import ACCEPTED, PREFER_PARAMETER, accepted, require_types
 from brain.api.fraud import KEY_PARAMETER, idempotency_key
 from brain.api.l20_plans import KIND
 from brain.api.problem_model import problems
@@ -47,6 +47,8 @@ async def strategize(body: StrategizeRequest, request: Request) -> Response:
     """
     principal = require(request, SCOPE)
     services = services_of(request)
+    if body.execute:
+        require_types(request, (one.type for one in services.capabilities.served()))
     key = idempotency_key(request)
     order = await _commission(services).order(body, datetime.now(UTC))
     new = NewRun(

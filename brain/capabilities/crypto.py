@@ -32,6 +32,7 @@ def capabilities(parts: Parts) -> tuple[Capability, ...]:
             estimate=_estimate,
             resources={"cpu": 1.0, "memory_gb": 0.5},
             handler=predict,
+            scope="predict",
         ),
     )
 

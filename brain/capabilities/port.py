@@ -71,6 +71,7 @@ class Capability:
         title: Its name in words.
         domain: What it belongs to; a domain may have several types.
         parameters: Their schema; None takes any object.
+        scope: What a key needs to have it done, besides `orchestrate`; empty: nothing.
         check: What a schema cannot say of parameters that keep to it, references among them; pointers are into them.
         estimate: What a call with these parameters is expected to take.
         resources: What a call occupies while it runs: `cpu`, `gpu`, `memory_gb`.
@@ -88,6 +89,7 @@ class Capability:
     after: tuple[str, ...] = ()
     handler: Handler | None = None
     resumable: bool = True
+    scope: str = ""
     check: Callable[[Parameters], Sequence[FieldError]] = _nothing_wrong
 
     @property

@@ -162,9 +162,10 @@ async def test_scopes_say_who_may_make_runs_and_which(open_gateway: Callable[...
         return int(answer.status_code)
 
     assert await status("predict") == 403
-    assert await status("orchestrate") == 202
-    assert await status("orchestrate", priority="critical") == 403
-    assert await status("orchestrate", "critical", priority="critical") == 202
+    assert await status("orchestrate") == 403
+    assert await status("orchestrate", "predict") == 202
+    assert await status("orchestrate", "predict", priority="critical") == 403
+    assert await status("orchestrate", "predict", "critical", priority="critical") == 202
     assert await status("admin", priority="critical") == 202
 
 

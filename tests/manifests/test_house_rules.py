@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from brain.fraud.settings import FraudSettings as FraudRouteSettings
 from brain.settings import BrainSettings
+from brain.worker.settings import WorkerSettings
 from components.fraud.feature_writer.settings import FeatureWriterSettings
 from runtime.settings import RuntimeSettings
 from serving.fraud_settings import FraudSettings
@@ -23,6 +24,7 @@ SETTINGS: tuple[type[BaseSettings], ...] = (
     PredictorSettings,
     FraudSettings,
     RuntimeSettings,
+    WorkerSettings,
 )
 
 
@@ -48,7 +50,7 @@ def _one(documents: Sequence[dict[str, Any]], kind: str, name: str) -> dict[str,
 def test_everything_stands_in_the_documented_namespace(resources: Resources) -> None:
     for documents in resources.values():
         for document in documents:
-            if document["kind"] != "Namespace":
+            if document["kind"] not in ("Namespace", "ClusterRole", "ClusterRoleBinding"):
                 assert document["metadata"]["namespace"] == "ai-orchestration", document["metadata"]["name"]
 
 
