@@ -29,7 +29,8 @@ class Costed:
 
     def hours(self, quantile: float) -> int:
         """Whole hours that cover this share of its durations; at least one where there is work at all."""
-        return math.ceil(self.duration.quantile(quantile) - _ROUNDING)
+        exact = self.duration.quantile(quantile)
+        return max(math.ceil(exact - _ROUNDING), 1 if exact > 0 else 0)
 
     def cost(self, quantile: float) -> int:
         """Minor units for the hours of that share."""
