@@ -204,6 +204,15 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of an empty database, of SQLite and then of PostgreSQL; SQLite's folder is not made yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'deep' / 'test.db'}"
+    found: str = request.getfixturevalue("postgres_database")
+    return found
+
+
 def _tiny_forecaster(
     *, window_bars: int = 4, features: int = 2, horizon_bars: int = 3, quantiles: int = 3, gain: float = 0.1
 ) -> bytes:

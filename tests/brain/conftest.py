@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
+from support.floor import Floor, Toys
+from support.receiver import Receiver
 
 from brain.app import create_app
 from brain.fraud.settings import FraudSettings
@@ -208,6 +210,28 @@ class InProcess:
     @staticmethod
     def id_of(plain: str) -> str:
         return f"key_{hash_key(plain)[:12]}"
+
+
+@pytest.fixture
+def runs_url(tmp_path: Path) -> str:
+    """Where the floor keeps its runs; a file that wants another database has a fixture of this name."""
+    return f"sqlite:///{tmp_path / 'runs.db'}"
+
+
+@pytest.fixture
+async def floor(runs_url: str) -> AsyncIterator[Floor]:
+    """A worker's floor with the toys as its capabilities."""
+    made = Floor(runs_url, Toys())
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Where alerts are delivered to."""
+    started = Receiver().start()
+    yield started
+    started.stop()
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
 """Fraud decisions made by the worker's own desk on the log that a gateway keeps too."""
 
 import asyncio
-import importlib.util
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from support.receiver import SECRET
 
 from brain.capabilities import Answer, Call, build_registry
 from brain.deadline import Deadline
@@ -17,25 +17,10 @@ from runtime.problems import Problem
 
 CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 90_000}
 
-_spec = importlib.util.spec_from_file_location(
-    "fraud_tests_receiver", Path(__file__).parents[1] / "fraud" / "receiver.py"
-)
-assert _spec is not None and _spec.loader is not None
-receivers = importlib.util.module_from_spec(_spec)
-sys.modules.setdefault("fraud_tests_receiver", receivers)
-_spec.loader.exec_module(receivers)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Any]:
-    started = receivers.Receiver().start()
-    yield started
-    started.stop()
-
 
 @pytest.fixture
 async def gateway(open_gateway: Callable[..., Any], predictor: Any, receiver: Any) -> Any:
-    hooks = {"ops": {"url": receiver.url, "secret": receivers.SECRET}}
+    hooks = {"ops": {"url": receiver.url, "secret": SECRET}}
     return await open_gateway(predictor.url, fraud_webhooks=hooks)
 
 

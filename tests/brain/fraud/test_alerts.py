@@ -1,36 +1,22 @@
 """Alerts: raised with their decision, delivered signed at least once, streamed, listed and acknowledged."""
 
 import asyncio
-import importlib.util
 import json
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from support.receiver import SECRET, Receiver
 
 CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 90_000}
 ANALYZE, ALERTS = "/api/v1/fraud/analyze", "/api/v1/fraud/alerts"
 
-_spec = importlib.util.spec_from_file_location("fraud_tests_receiver", Path(__file__).with_name("receiver.py"))
-assert _spec is not None and _spec.loader is not None
-receivers = importlib.util.module_from_spec(_spec)
-sys.modules["fraud_tests_receiver"] = receivers
-_spec.loader.exec_module(receivers)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Any]:
-    started = receivers.Receiver().start()
-    yield started
-    started.stop()
-
 
 def hooks(url: str) -> dict[str, Any]:
-    return {"ops": {"url": url, "secret": receivers.SECRET}}
+    return {"ops": {"url": url, "secret": SECRET}}
 
 
 @pytest.fixture
@@ -249,7 +235,7 @@ def test_after_kill_9_between_decision_and_delivery_the_alert_still_arrives(
     with gateway.client() as client:
         found = client.post(ANALYZE, json={**CARD, "transaction_id": "t-1"}).json()
     gateway.stop(signal.SIGKILL)  # nobody listened there: the alert is in the outbox and nowhere else
-    receiver = receivers.Receiver().start(port)
+    receiver = Receiver().start(port)
     try:
         again = start_gateway(predictor.url, **settings)
         wait_until(lambda: receiver.got, 30, "the alert's delivery")

@@ -1,36 +1,13 @@
 """The engine on a real store, within one process."""
 
 import asyncio
-import importlib.util
-import sys
 import time
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from support.floor import away
 
 from brain.runs import NewTask, Progress, Reused
-
-
-def _load() -> ModuleType:
-    name = "brain_tests_floor"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "worker" / "floor.py")
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-kit = _load()
-
-
-@pytest.fixture
-async def floor(tmp_path: Path) -> Any:
-    made = kit.Floor(f"sqlite:///{tmp_path / 'runs.db'}", kit.Toys())
-    yield made
-    made.store.close()
 
 
 async def test_results_flow_along_the_edges_and_the_run_ends_with_all_of_them(floor: Any) -> None:
@@ -70,7 +47,7 @@ async def test_a_call_is_made_only_after_its_intent_is_recorded(floor: Any) -> N
 
 
 async def test_a_failure_is_told_task_by_task_and_what_does_not_depend_on_it_goes_on(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(409)]
+    floor.toys.troubles = [away(409)]
     run, tasks = await floor.carry_out(
         NewTask("bad", "flaky"),
         NewTask("after", "add", {"left": 1}, ("bad",)),
@@ -90,7 +67,7 @@ async def test_a_failure_is_told_task_by_task_and_what_does_not_depend_on_it_goe
 
 
 async def test_a_run_of_which_nothing_succeeded_has_failed_with_its_tasks(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(422)]
+    floor.toys.troubles = [away(422)]
     run, _ = await floor.carry_out(NewTask("bad", "flaky"))
     assert (run.state, run.reason.partition(":")[0], run.result) == ("failed", "task_failed", {})
 
@@ -110,7 +87,7 @@ async def test_a_condition_leaves_a_branch_out_and_the_run_still_succeeds(floor:
 
 
 async def test_a_task_whose_condition_looks_at_the_state_of_a_failed_one_is_a_way_out(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(400)]
+    floor.toys.troubles = [away(400)]
     failed = {"when": {"ref": "${tasks.bad.state}", "op": "eq", "value": "failed"}}
     run, tasks = await floor.carry_out(
         NewTask("bad", "flaky"), NewTask("instead", "add", {"left": 7}, ("bad",), failed)
@@ -133,7 +110,7 @@ async def test_a_condition_or_a_reference_that_leads_nowhere_fails_its_task_with
 
 
 async def test_troubles_that_may_pass_are_tried_again_after_growing_pauses_under_the_same_key(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(503), kit.away(504)]
+    floor.toys.troubles = [away(503), away(504)]
     begun = time.monotonic()
     run, tasks = await floor.carry_out(NewTask("a", "flaky", options={"retries": {"backoff_seconds": 0.2}}))
     assert (run.state, tasks["a"].attempt, tasks["a"].error) == ("succeeded", 3, tasks["a"].error)
@@ -143,21 +120,21 @@ async def test_troubles_that_may_pass_are_tried_again_after_growing_pauses_under
 
 
 async def test_tries_end_with_the_last_error(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(503)] * 9
+    floor.toys.troubles = [away(503)] * 9
     quick = {"retries": {"max_attempts": 4, "backoff_seconds": 0}}
     run, tasks = await floor.carry_out(NewTask("a", "flaky", options=quick))
     assert (run.state, tasks["a"].attempt, tasks["a"].error["status"]) == ("failed", 4, 503)
 
 
 async def test_a_pause_is_as_long_as_who_was_called_asked_for(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(429, headers={"Retry-After": "1"})]
+    floor.toys.troubles = [away(429, headers={"Retry-After": "1"})]
     begun = time.monotonic()
     await floor.carry_out(NewTask("a", "flaky", options={"retries": {"backoff_seconds": 0}}))
     assert time.monotonic() - begun >= 1
 
 
 async def test_a_pause_survives_the_worker(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(503)]
+    floor.toys.troubles = [away(503)]
     run = floor.accept(NewTask("a", "flaky", options={"retries": {"backoff_seconds": 1.0}}))
     async with floor.working() as drained:
         waiting = await floor.becomes(lambda: floor.tasks(run.id)["a"], lambda task: task.due_at is not None)

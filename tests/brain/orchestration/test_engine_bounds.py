@@ -1,36 +1,13 @@
 """Deadlines, budgets, cancelling and what is left after a crash, on a real store within one process."""
 
 import asyncio
-import importlib.util
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from support.floor import away
 
 from brain.runs import NewTask, TaskChange
-
-
-def _load() -> ModuleType:
-    name = "brain_tests_floor"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "worker" / "floor.py")
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-kit = _load()
-
-
-@pytest.fixture
-async def floor(tmp_path: Path) -> Any:
-    made = kit.Floor(f"sqlite:///{tmp_path / 'runs.db'}", kit.Toys())
-    yield made
-    made.store.close()
 
 
 def by(seconds: float, **more: object) -> dict[str, object]:
@@ -53,7 +30,7 @@ async def test_a_task_whose_deadline_has_passed_is_not_called(floor: Any) -> Non
 
 
 async def test_no_try_is_made_that_would_begin_after_the_deadline(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(503)] * 3
+    floor.toys.troubles = [away(503)] * 3
     options = by(5, retries={"backoff_seconds": 30})
     _, tasks = await floor.carry_out(NewTask("a", "flaky", options=options))
     assert (tasks["a"].state, tasks["a"].error["status"], tasks["a"].attempt) == ("failed", 503, 1)
@@ -206,7 +183,7 @@ async def test_a_call_in_flight_at_a_crash_is_made_again_under_its_key(floor: An
 
 
 async def test_starts_that_were_lost_do_not_use_up_the_tries(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(503)]
+    floor.toys.troubles = [away(503)]
     options = {"retries": {"max_attempts": 2, "backoff_seconds": 0}}
     run, tasks = await _adopted(floor, NewTask("a", "flaky", options=options), lost=1, attempt=2)
     assert (run.state, tasks["a"].attempt, tasks["a"].lost) == ("succeeded", 4, 2)
@@ -234,7 +211,7 @@ async def test_a_caller_may_want_such_a_call_again(floor: Any) -> None:
 async def test_an_answer_that_leaves_open_whether_a_paid_call_took_effect_is_not_tried_again(
     floor: Any, status: int, state: str, calls: int
 ) -> None:
-    floor.toys.troubles = [kit.away(status)]
+    floor.toys.troubles = [away(status)]
     floor.toys.let_go.set()
     run, tasks = await floor.carry_out(NewTask("paid", "paid", options={"retries": {"backoff_seconds": 0}}))
     assert (tasks["paid"].state, floor.toys.calls) == (state, {f"{run.id}/paid": calls})

@@ -1,35 +1,20 @@
 """Kill -9, SIGSTOP and SIGTERM of worker processes, on both databases, against an upstream that counts calls."""
 
-import importlib.util
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from support import mortal
 
 from brain.runs import TERMINAL, NewRun, NewTask, Run
 from brain.runs.ids import new_run_id
 from brain.runs.store import SqlRunStore
-
-
-def _load() -> ModuleType:
-    name = "brain_tests_mortal"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("mortal.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-mortal = _load()
 
 CHAIN = (
     NewTask("a", "next", {"number": 0}),

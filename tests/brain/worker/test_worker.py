@@ -1,14 +1,11 @@
 """The worker's loop, with handlers of the test's own, within one process and on both databases."""
 
 import asyncio
-import importlib.util
-import sys
 import time
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from support.floor import away
 
 from brain.runs import LeaseLostError, NewTask, Progress, TaskChange
 from brain.worker.port import Held, Outcome
@@ -16,27 +13,10 @@ from brain.worker.settings import WorkerSettings
 from runtime.problems import Problem
 
 
-def _load() -> ModuleType:
-    name = "brain_tests_floor"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("floor.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-kit = _load()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def floor(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    url = f"sqlite:///{tmp_path / 'runs.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_database")
-    made = kit.Floor(url, kit.Toys())
-    yield made
-    made.store.close()
+@pytest.fixture
+def runs_url(database_url: str) -> str:
+    """The loop is tried on both databases."""
+    return database_url
 
 
 async def test_a_handlers_outcome_ends_its_run_with_all_that_it_says(floor: Any) -> None:
@@ -303,7 +283,7 @@ async def test_a_run_in_a_long_pause_leaves_its_place_to_others_and_comes_back(
 ) -> None:
     monkeypatch.setattr("brain.orchestration.engine.REST_SECONDS", 0.3)
     floor.settings = floor.settings.model_copy(update={"places": 1})
-    floor.toys.troubles = [kit.away(503)]
+    floor.toys.troubles = [away(503)]
     resting = floor.accept(NewTask("a", "flaky", options={"retries": {"backoff_seconds": 2.0}}))
     async with floor.working():
         await floor.becomes(lambda: floor.tasks(resting.id)["a"].due_at, bool)
@@ -315,7 +295,7 @@ async def test_a_run_in_a_long_pause_leaves_its_place_to_others_and_comes_back(
 
 
 async def test_a_run_in_a_long_pause_is_cancelled_at_once(floor: Any) -> None:
-    floor.toys.troubles = [kit.away(503)]
+    floor.toys.troubles = [away(503)]
     run = floor.accept(
         NewTask("a", "flaky", options={"retries": {"backoff_seconds": 600.0, "max_backoff_seconds": 600.0}})
     )

@@ -2,17 +2,15 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import json
-import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from support.floor import Floor, Toys
 
 from brain.capabilities.registry import build_registry
 from brain.l20.strategy.execute import execution
@@ -31,18 +29,6 @@ FORECAST = {"objective": "Serve bitcoin forecasts", "solver_seconds": 0}
 LATER = {"Prefer": "respond-async"}
 
 
-def _load(name: str, path: Path) -> ModuleType:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-kit = _load("brain_tests_floor", Path(__file__).parents[2] / "worker" / "floor.py")
-
-
 @pytest.fixture
 async def gateway(open_gateway: Callable[..., Any], predictor: Any) -> Any:
     return await open_gateway(predictor.url)
@@ -51,7 +37,7 @@ async def gateway(open_gateway: Callable[..., Any], predictor: Any) -> Any:
 @pytest.fixture
 async def working(gateway: Any) -> AsyncIterator[Any]:
     """A function that starts a worker beside the gateway, with the product's handlers."""
-    floor = kit.Floor(gateway.services.settings.resolved_runs_url, kit.Toys())
+    floor = Floor(gateway.services.settings.resolved_runs_url, Toys())
     kinds = handlers(floor.settings, floor.store, build_registry(gateway.services))
     async with contextlib.AsyncExitStack() as stack:
 
