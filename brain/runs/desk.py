@@ -2,26 +2,23 @@
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from brain.runs.away import is_away
 from brain.runs.doorbell import Doorbell
 from brain.runs.port import TERMINAL, Run, RunStore, Standing
 from brain.runs.watch import Watch
-from runtime.logs import get_logger
 from runtime.problems import Problem
+from runtime.store_threads import StoreThreads
 
 _T = TypeVar("_T")
-_log = get_logger(__name__)
 
 
 class RunsUnavailableError(Problem):
     """The run store cannot be read or written now."""
 
-    def __init__(self, reason: str, retry_after_seconds: int = 2) -> None:
+    def __init__(self, reason: str, retry_after_seconds: int) -> None:
         detail = f"the run store {reason}; try again in {retry_after_seconds} s, with the same Idempotency-Key if any"
         super().__init__(503, detail=detail, headers={"Retry-After": str(retry_after_seconds)})
 
@@ -48,13 +45,10 @@ class RunDesk:
         waiting: int,
         most_waits: int,
     ) -> None:
-        self._open_store = open_store
         self._doorbell = doorbell
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="run-store")
-        self._most = threads + waiting
-        self._held = 0
-        self._opening = threading.Lock()
-        self._store: RunStore | None = None
+        self._threads: StoreThreads[RunStore] = StoreThreads(
+            "run store", open_store, is_away, RunsUnavailableError, threads=threads, waiting=waiting
+        )
         self.stopping = stopping
         self._most_waits = most_waits
         self.waits = 0
@@ -68,22 +62,11 @@ class RunDesk:
         Raises:
             RunsUnavailableError: The database does not answer, or too many calls wait already.
         """
-        if self._held >= self._most:
-            raise RunsUnavailableError("has too many calls waiting", 1)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self.ask, work)
-        self._held += 1
-        future.add_done_callback(self._let_go)
-        return await asyncio.shield(future)
+        return await asyncio.shield(self._threads.hold(lambda: self._threads.start(work)))
 
     def ask(self, work: Callable[[RunStore], _T]) -> _T:
         """The same in this thread, for those who may block."""
-        try:
-            return work(self._opened())
-        except Exception as error:
-            if not is_away(error):
-                raise
-            _log.error("the run store failed", error=type(error).__name__, reason=str(error)[:500])
-            raise RunsUnavailableError("cannot be read or written now") from error
+        return self._threads.ask(work)
 
     async def ended(self, run: Run, timeout_seconds: float) -> Run:
         """The run once it is terminal, or as it stands when the time is up or the process stops.
@@ -112,20 +95,7 @@ class RunDesk:
     def close(self) -> None:
         """Wait for the work in hand and close the store."""
         self._doorbell.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._store is not None:
-            self._store.close()
+        self._threads.close()
 
     async def _standings(self, run_ids: Collection[str]) -> Mapping[str, Standing]:
         return await self.run(lambda store: store.standings(run_ids))
-
-    def _opened(self) -> RunStore:
-        with self._opening:
-            if self._store is None:
-                self._store = self._open_store()
-            return self._store
-
-    def _let_go(self, future: "asyncio.Future[_T]") -> None:
-        self._held -= 1
-        if not future.cancelled():
-            future.exception()  # the caller may have gone, and nobody else would look at it

@@ -140,7 +140,7 @@ async def test_work_is_ranked_while_the_run_store_is_away(
         raise OperationalError("SELECT 1", {}, OSError("gone"))
 
     opened = await open_gateway()
-    monkeypatch.setattr(opened.services.runs, "_open_store", fails)
+    monkeypatch.setattr(opened.services.runs._threads, "_open_store", fails)
     answer = await opened.client.post(PATH, json=SPEC)
     assert answer.status_code == 200, answer.text
     assert (await opened.client.get("/api/v1/runs")).status_code == 503
