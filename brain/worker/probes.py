@@ -44,13 +44,12 @@ async def probes(vitals: Vitals, host: str, port: int) -> AsyncIterator[str]:
 
 def _application(vitals: Vitals) -> web.Application:
     async def health(_request: web.Request) -> web.Response:
-        status = "alive" if vitals.alive else "stuck"
-        return web.json_response({"status": status}, status=200 if vitals.alive else 503)
+        status, told = vitals.health()
+        return web.json_response(told, status=status)
 
     async def ready(_request: web.Request) -> web.Response:
-        reason = vitals.reason
-        told: dict[str, object] = {"ready": not reason} | ({"reason": reason} if reason else {})
-        return web.json_response(told, status=503 if reason else 200)
+        status, told = vitals.ready()
+        return web.json_response(told, status=status)
 
     async def metrics(_request: web.Request) -> web.Response:
         body, kind = exposition(vitals.registry)

@@ -1,7 +1,5 @@
 """How the worker is, for probes and metrics."""
 
-import time
-
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -13,9 +11,10 @@ from prometheus_client import (
 )
 
 from runtime.metrics import LATENCY_BUCKETS_SECONDS
+from runtime.vitals import LoopVitals
 
 
-class Vitals:
+class Vitals(LoopVitals):
     """What the loop tells of itself.
 
     Args:
@@ -26,11 +25,9 @@ class Vitals:
     def __init__(self, stuck_after_seconds: float, registry: CollectorRegistry) -> None:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
-        self.registry = registry
+        failures = Counter("brain_worker_failures", "Turns of the loop that failed.", registry=registry)
+        super().__init__(stuck_after_seconds, "the run store has not been opened yet", failures, registry)
         self.draining = False
-        self._stuck_after_seconds = stuck_after_seconds
-        self._turned_at = time.monotonic()
-        self._failure = "the run store has not been opened yet"
         self.held = Gauge("brain_worker_runs_held", "Runs that this worker holds.", registry=registry)
         self.taken = Counter("brain_worker_runs_taken", "Runs begun or adopted.", ("kind", "how"), registry=registry)
         self.ended = Counter("brain_worker_runs_ended", "Runs ended.", ("kind", "state"), registry=registry)
@@ -43,29 +40,12 @@ class Vitals:
             buckets=LATENCY_BUCKETS_SECONDS,
             registry=registry,
         )
-        self._failures = Counter("brain_worker_failures", "Turns of the loop that failed.", registry=registry)
 
     def called(self, type_: str, outcome: str, seconds: float) -> None:
         """A capability was called; the outcome is `ok` or the status of its problem."""
         self._calls.labels(type_, outcome).observe(seconds)
 
-    def turned(self) -> None:
-        """A turn of the loop went well."""
-        self._turned_at, self._failure = time.monotonic(), ""
-
-    def failed(self, reason: str) -> None:
-        """A turn failed and will be tried again."""
-        self._turned_at, self._failure = time.monotonic(), reason
-        self._failures.inc()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the loop still turns, well or not."""
-        return time.monotonic() - self._turned_at < self._stuck_after_seconds
-
     @property
     def reason(self) -> str:
         """Why no run is taken now; empty while they are."""
-        if not self.alive:
-            return f"the loop has been silent for over {self._stuck_after_seconds:g} s"
-        return self._failure or ("the worker drains" if self.draining else "")
+        return super().reason or ("the worker drains" if self.draining else "")

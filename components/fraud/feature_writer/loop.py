@@ -69,7 +69,7 @@ class _Follower:
                 count = self._step()
                 if self._vitals is not None:
                     lag = self._log.head(CARD_STREAM) - self._log.cursor(names.card_digest_cursor())
-                    self._vitals.turned(count, max(0, lag))
+                    self._vitals.wrote(count, max(0, lag))
             except (StateStoreUnavailableError, WriterBusyError, SQLAlchemyError, OSError) as error:
                 pause = min(max(self._settings.idle_seconds, pause * 2), self._settings.longest_pause_seconds)
                 if self._vitals is not None:

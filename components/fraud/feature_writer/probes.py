@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,11 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from runtime.metrics import exposition
+from runtime.vitals import LoopVitals
 
 _READ_SECONDS = 5.0
 
 
-class Vitals:
+class Vitals(LoopVitals):
     """How the writer is, told by the loop and read by probes.
 
     Args:
@@ -23,34 +23,16 @@ class Vitals:
     """
 
     def __init__(self, stuck_after_seconds: float, registry: CollectorRegistry) -> None:
-        self.registry = registry
-        self._stuck_after_seconds = stuck_after_seconds
-        self._turned_at = time.monotonic()
-        self._failure = "the log has not been read yet"
+        failures = Counter("fraud_features_failures", "Turns that failed.", registry=registry)
+        super().__init__(stuck_after_seconds, "the log has not been read yet", failures, registry)
         self._folded = Counter("fraud_features_events", "Events folded into states.", registry=registry)
         self._lag = Gauge("fraud_features_lag", "Events committed and not yet folded.", registry=registry)
-        self._failures = Counter("fraud_features_failures", "Turns that failed.", registry=registry)
 
-    def turned(self, folded: int, lag: int) -> None:
-        """A turn of the loop went well."""
-        self._turned_at, self._failure = time.monotonic(), ""
+    def wrote(self, folded: int, lag: int) -> None:
+        """A turn of the loop went well: it folded events, and others are left."""
+        self.turned()
         self._folded.inc(folded)
         self._lag.set(lag)
-
-    def failed(self, reason: str) -> None:
-        """A turn failed and will be tried again."""
-        self._turned_at, self._failure = time.monotonic(), reason
-        self._failures.inc()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the loop still turns, well or not."""
-        return time.monotonic() - self._turned_at < self._stuck_after_seconds
-
-    @property
-    def reason(self) -> str:
-        """Why states are not written now; empty while they are."""
-        return self._failure if self.alive else f"the loop has been silent for over {self._stuck_after_seconds:g} s"
 
 
 @contextmanager
@@ -84,19 +66,19 @@ def _handler(vitals: Vitals) -> type[BaseHTTPRequestHandler]:
                 body, kind = exposition(vitals.registry)
                 self._answer(200, body, kind)
             elif self.path == "/health":
-                status = "alive" if vitals.alive else "stuck"
-                self._answer(200 if vitals.alive else 503, _json({"status": status}))
+                self._tell(*vitals.health())
             elif self.path == "/ready":
-                reason = vitals.reason
-                told: dict[str, object] = {"ready": not reason} | ({"reason": reason} if reason else {})
-                self._answer(503 if reason else 200, _json(told))
+                self._tell(*vitals.ready())
             else:
-                self._answer(404, _json({"error": f"no path {self.path!r}; ask /health, /ready or /metrics"}))
+                self._tell(404, {"error": f"no path {self.path!r}; ask /health, /ready or /metrics"})
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             """Nothing: probes come every few seconds."""
 
-        def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
+        def _tell(self, status: int, told: dict[str, object]) -> None:
+            self._answer(status, json.dumps(told).encode(), "application/json")
+
+        def _answer(self, status: int, body: bytes, kind: str) -> None:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -104,7 +86,3 @@ def _handler(vitals: Vitals) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
     return Handler
-
-
-def _json(content: dict[str, object]) -> bytes:
-    return json.dumps(content).encode()

@@ -27,7 +27,7 @@ def test_it_is_alive_but_not_ready_before_the_first_turn(address: str) -> None:
 
 
 def test_it_is_ready_once_a_turn_went_well_and_says_why_when_one_did_not(vitals: Vitals, address: str) -> None:
-    vitals.turned(folded=3, lag=2)
+    vitals.wrote(folded=3, lag=2)
     assert httpx.get(f"{address}/ready").json() == {"ready": True}
     vitals.failed("the store did not answer")
     assert httpx.get(f"{address}/ready").json() == {"ready": False, "reason": "the store did not answer"}
@@ -39,7 +39,7 @@ def test_it_is_ready_once_a_turn_went_well_and_says_why_when_one_did_not(vitals:
 
 def test_a_loop_that_fell_silent_is_neither_alive_nor_ready() -> None:
     vitals = Vitals(stuck_after_seconds=0, registry=CollectorRegistry())
-    vitals.turned(folded=0, lag=0)
+    vitals.wrote(folded=0, lag=0)
     with probes(vitals, "127.0.0.1", 0) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 503
         assert "silent" in httpx.get(f"http://127.0.0.1:{port}/ready").json()["reason"]
