@@ -1,7 +1,6 @@
 """A gateway process, and the predictor's side of the wire."""
 
 import contextlib
-import importlib.util
 import json
 import os
 import signal
@@ -12,13 +11,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
 from support.floor import Floor, Toys
 from support.receiver import Receiver
+from support.wire import WirePredictor, WireServer
 
 from brain.app import create_app
 from brain.fraud.settings import FraudSettings
@@ -30,28 +29,10 @@ from runtime.api_keys import generate_key, hash_key
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def _load(name: str) -> ModuleType:
-    """The test folder has no package, so its helper is loaded from its file, once."""
-    full = f"brain_tests_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[full] = module
-        spec.loader.exec_module(module)
-    return sys.modules[full]
-
-
-@pytest.fixture(scope="session")
-def wire() -> ModuleType:
-    """The module with `WirePredictor` and `WireServer`."""
-    return _load("wire_server")
-
-
 @pytest.fixture
-def predictor(wire: ModuleType) -> Iterator[object]:
+def predictor() -> Iterator[WireServer]:
     """A predictor's wire server, fresh for each test; `predictor.predictor` changes what it answers."""
-    server = wire.WireServer(wire.WirePredictor()).start()
+    server = WireServer(WirePredictor()).start()
     yield server
     server.stop()
 
@@ -163,15 +144,15 @@ def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
 
 
 @pytest.fixture(scope="module")
-def module_predictor(wire: ModuleType) -> Iterator[object]:
+def module_predictor() -> Iterator[WireServer]:
     """A predictor's wire server for a whole file; tests put back what they change."""
-    server = wire.WireServer(wire.WirePredictor()).start()
+    server = WireServer(WirePredictor()).start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def gateway(module_predictor: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(module_predictor: WireServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway without authentication for a whole file."""
     with running_gateway(tmp_path_factory.mktemp("gateway"), module_predictor.url) as running:
         yield running

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support import wire
 
 PATH = "/api/v1/crypto/predict"
 JSON = {"Content-Type": "application/json"}
@@ -45,7 +46,7 @@ def test_the_body_of_the_specification_gets_a_distribution_for_each_of_24_hours(
     assert found["warnings"] == [] and found["history"] == []
 
 
-def test_prices_probabilities_and_volatility_are_those_of_the_quantiles(client: httpx.Client, wire: Any) -> None:
+def test_prices_probabilities_and_volatility_are_those_of_the_quantiles(client: httpx.Client) -> None:
     found = ask(client).json()
     last, sixth = found["last_price"], found["forecast"][5]
     deviation = wire.HOURLY_VOLATILITY * math.sqrt(6)
@@ -202,7 +203,7 @@ def test_a_get_is_405_with_what_is_allowed(client: httpx.Client) -> None:
     assert answer.headers["allow"] == "POST"
 
 
-def test_symbols_lists_what_can_be_asked_for(client: httpx.Client, wire: Any) -> None:
+def test_symbols_lists_what_can_be_asked_for(client: httpx.Client) -> None:
     listed = client.get("/api/v1/crypto/symbols").json()["timeframes"]
     assert listed[0]["symbols"] == list(wire.SYMBOLS)
     assert (listed[0]["timeframe"], listed[0]["market"], listed[0]["longest_horizon"]) == ("1h", "usdm-perp", 24)

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.wire import WirePredictor
 
 PREDICT = "/api/v1/crypto/predict"
 BODY = {"symbol": "BTC"}
@@ -26,9 +27,9 @@ def on_infer(answer: Answer) -> Callable[[str], Answer | None]:
     return lambda path: answer if path.endswith("/infer") else None
 
 
-def inference(wire: Any, change: Callable[[dict[str, Any]], object]) -> Callable[[str], Answer | None]:
+def inference(change: Callable[[dict[str, Any]], object]) -> Callable[[str], Answer | None]:
     """The usual answer after `change` has been at it."""
-    document = wire.WirePredictor().inference(["BTC"], 0)
+    document = WirePredictor().inference(["BTC"], 0)
     change({tensor["name"]: tensor for tensor in document["outputs"]} | {"document": document})
     return on_infer((200, JSON, json.dumps(document).encode()))
 
@@ -129,11 +130,11 @@ GARBAGE: Mapping[str, Callable[[dict[str, Any]], object]] = {
 
 
 async def test_whatever_breaks_the_wire_contract_is_502_and_says_what(
-    open_gateway: Callable[..., Any], predictor: Any, wire: Any
+    open_gateway: Callable[..., Any], predictor: Any
 ) -> None:
     gateway = await open_gateway(predictor.url)
     for name, change in GARBAGE.items():
-        predictor.predictor.answer = inference(wire, change)
+        predictor.predictor.answer = inference(change)
         document = problem(await gateway.client.post(PREDICT, json=BODY), 502)
         assert "broke its contract" in document["detail"], name
     predictor.predictor.answer = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.wire import WirePredictor, WireServer
 
 CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 4200}
 ANALYZE, DRIFT = "/api/v1/fraud/analyze", "/api/v1/fraud/drift"
@@ -162,8 +163,8 @@ async def test_the_status_shows_lag_absent_models_and_dead_letters(open_gateway:
     assert "3 alerts could not be delivered" in parts["fraud alerts"]["detail"]
 
 
-async def test_a_challenger_scores_beside_and_decides_nothing(open_gateway: Any, predictor: Any, wire: Any) -> None:
-    challenger = wire.WireServer(wire.WirePredictor()).start()
+async def test_a_challenger_scores_beside_and_decides_nothing(open_gateway: Any, predictor: Any) -> None:
+    challenger = WireServer(WirePredictor()).start()
     challenger.predictor.fraud.version = "9"
     challenger.predictor.fraud.probability = lambda _record: 0.95
     try:
