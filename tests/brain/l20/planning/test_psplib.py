@@ -1,14 +1,11 @@
 """The bench's reader, on a made-up project and, where they are at hand, on the real ones."""
 
-import importlib.util
-from types import ModuleType
-
 import pytest
 
+from bench.plan import psplib
 from brain.l20.planning.bounds import critical_path_bound
 from brain.l20.planning.problem import Task
 from brain.l20.planning.solve import solve
-from runtime.settings import REPOSITORY_ROOT
 
 TEXT = """\
 ************************************************************************
@@ -38,17 +35,7 @@ RESOURCEAVAILABILITIES:
 """
 
 
-@pytest.fixture(scope="module")
-def psplib() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("psplib_reader", REPOSITORY_ROOT / "bench" / "plan" / "psplib.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_jobs_successors_demands_and_capacities_are_read(psplib: ModuleType) -> None:
+def test_jobs_successors_demands_and_capacities_are_read() -> None:
     problem = psplib.parse(TEXT)
     assert dict(problem.capacity) == {"R1": 12, "R2": 1}
     third: Task = problem.by_id["3"]
@@ -58,7 +45,7 @@ def test_jobs_successors_demands_and_capacities_are_read(psplib: ModuleType) -> 
     assert solve(problem, seconds=5, workers=1).value == 12
 
 
-def test_a_known_project_has_its_known_optimum(psplib: ModuleType) -> None:
+def test_a_known_project_has_its_known_optimum() -> None:
     if reason := psplib.available():
         pytest.skip(reason)
     solution = solve(psplib.load("j301_1"), seconds=20, workers=1)
