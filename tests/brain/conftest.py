@@ -17,6 +17,7 @@ import httpx
 import pytest
 from support.floor import Floor, Toys
 from support.receiver import Receiver
+from support.watched import FLAGS, Watched
 from support.wire import WirePredictor, WireServer
 
 from brain.app import create_app
@@ -170,6 +171,26 @@ def client(gateway: Gateway) -> Iterator[httpx.Client]:
     """Asks the file's gateway."""
     with gateway.client() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def browser(require_system_package: Callable[[str], Path]) -> Iterator[Any]:
+    """Chromium, one for a whole file."""
+    binary = require_system_package("chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=str(binary), args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def watched(browser: Any) -> Iterator[Watched]:
+    """A page of the browser, for one test."""
+    found = Watched(browser)
+    yield found
+    found.context.close()
 
 
 @dataclass

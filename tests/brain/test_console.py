@@ -2,55 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE_MILLISECONDS = 20_000
-
-
-@pytest.fixture(scope="module")
-def browser(require_system_package: Callable[[str], Path]) -> Iterator[Any]:
-    binary = require_system_package("chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(binary), args=FLAGS)
-        yield opened
-        opened.close()
-
-
-class Watched:
-    """A page with what it complained of and whom it asked."""
-
-    def __init__(self, browser: Any, **options: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE_MILLISECONDS)
-        self.complaints: list[str] = []
-        self.asked: set[str] = set()
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.context.on("request", lambda request: self.asked.add(urlsplit(request.url).netloc))
-
-
-@pytest.fixture
-def watched(browser: Any) -> Iterator[Watched]:
-    found = Watched(browser)
-    yield found
-    found.context.close()
+from support.watched import Watched
 
 
 @pytest.fixture(autouse=True)

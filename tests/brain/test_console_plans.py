@@ -1,40 +1,28 @@
 """The console's page of plans, in Chromium: an objective, its chart, and a run that is watched to its end."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.watched import Watched
 
 pytestmark = pytest.mark.usefixtures("worker")
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
-
-@pytest.fixture(scope="module")
-def browser(require_system_package: Callable[[str], Path]) -> Iterator[Any]:
-    binary = require_system_package("chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(binary), args=FLAGS)
-        yield opened
-        opened.close()
+@pytest.fixture
+def watched(browser: Any, gateway: Any) -> Iterator[Watched]:
+    """Plans are solved and runs carried out behind this page, so it is given more time."""
+    found = Watched(browser, patience_milliseconds=40_000, base_url=gateway.url)
+    yield found
+    found.context.close()
 
 
 @pytest.fixture
-def page(browser: Any, gateway: Any) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=gateway.url)
-    opened = context.new_page()
-    opened.set_default_timeout(40_000)
-    opened.complaints = []
-    opened.on("console", lambda m: opened.complaints.append(m.text) if m.type in ("error", "warning") else None)
-    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    yield opened
-    context.close()
+def page(watched: Watched) -> Any:
+    return watched.page
 
 
-def test_an_objective_becomes_a_chart_with_its_critical_path(page: Any) -> None:
+def test_an_objective_becomes_a_chart_with_its_critical_path(page: Any, watched: Watched) -> None:
     page.goto("/plans")
     page.click("#go")
     page.wait_for_selector("#plan[data-status=optimal], #plan[data-status=feasible]")
@@ -45,7 +33,7 @@ def test_an_objective_becomes_a_chart_with_its_critical_path(page: Any) -> None:
     page.locator("#gantt g.row").first.hover()
     assert "hour 0 to" in page.locator("#plan-readout").inner_text()
     page.wait_for_selector("#runs [data-state=succeeded]")
-    assert page.complaints == []
+    assert watched.complaints == []
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
@@ -67,7 +55,9 @@ def test_an_objective_that_no_playbook_knows_is_refused_in_words(page: Any) -> N
     assert "playbook" in page.locator("#trouble-detail").inner_text()
 
 
-def test_a_run_is_watched_task_by_task_and_what_failed_can_be_tried_again(page: Any, client: Any) -> None:
+def test_a_run_is_watched_task_by_task_and_what_failed_can_be_tried_again(
+    page: Any, watched: Watched, client: Any
+) -> None:
     tasks = [
         {"id": "price", "type": "crypto_prediction", "params": {"symbol": "BTC"}},
         {"id": "picture", "type": "image_generation", "params": {"prompt": "<b>a chart</b>"}},
@@ -80,4 +70,4 @@ def test_a_run_is_watched_task_by_task_and_what_failed_can_be_tried_again(page: 
     page.click("#retry")
     page.wait_for_selector(f"#run[data-state=failed]:not([data-run={made['id']}])")
     assert "reused" in page.locator("[data-task=price]").inner_text()
-    assert page.complaints == []
+    assert watched.complaints == []
