@@ -1,16 +1,11 @@
 """From the request to the result: a gateway and a worker, each a process, on one state folder."""
 
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[4]
 PATH = "/api/v1/l20/optimize-resources"
 SERVICE = {
     "name": "crypto-forecast-1h",
@@ -23,25 +18,6 @@ SERVICE = {
     "latency_target_seconds": 0.25,
 }
 BODY = {"capacity": {"cpu": 16, "memory_gb": 64}, "services": [SERVICE]}
-
-
-@pytest.fixture(scope="module")
-def worker(gateway: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A worker with the gateway's environment."""
-    log = tmp_path_factory.mktemp("worker") / "worker.log"
-    environment = gateway.environment | {"BRAIN_WORKER_PORT": "0"}
-    command = [sys.executable, "-m", "brain.worker"]
-    with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment, cwd=REPOSITORY)
-    try:
-        until = time.monotonic() + 60
-        while '"worker listens"' not in log.read_text():
-            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]
-            time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def test_a_request_is_answered_with_its_allocation(worker: None, client: httpx.Client) -> None:
