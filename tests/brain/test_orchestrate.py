@@ -1,26 +1,17 @@
 """Graphs of tasks through the gateway, up to their acceptance; what becomes of them is the engine's."""
 
-import json
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.specification import spec_body
 
 from brain.orchestration.submission import orchestration
 
-SPEC = Path(__file__).resolve().parents[3] / "shared" / "spec" / "requests.json"
 PATH = "/api/v1/orchestrate"
 BTC = {"type": "crypto_prediction", "params": {"symbol": "BTC"}}
-
-
-def spec_body(path: str) -> dict[str, Any]:
-    if not SPEC.exists():
-        pytest.skip("the spec's requests are not on this machine")
-    (body,) = [one["body"] for one in json.loads(SPEC.read_text()) if one["path"] == path]
-    return dict(body)
 
 
 @pytest.fixture

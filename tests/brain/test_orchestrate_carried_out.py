@@ -1,27 +1,17 @@
 """Graphs of tasks from the request to the result: a gateway and a worker, each a process, on one state folder."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from support.specification import spec_body
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SPEC = REPOSITORY.parent / "shared" / "spec" / "requests.json"
 pytestmark = pytest.mark.usefixtures("worker")
 
 ORCHESTRATE, COORDINATE = "/api/v1/orchestrate", "/api/v1/l20/coordinate"
 BTC = {"type": "crypto_prediction", "params": {"symbol": "BTC"}}
 CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 4200}
-
-
-def spec_body(path: str) -> dict[str, Any]:
-    if not SPEC.exists():
-        pytest.skip("the spec's requests are not on this machine")
-    (body,) = [one["body"] for one in json.loads(SPEC.read_text()) if one["path"] == path]
-    return dict(body)
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """`POST /api/v1/crypto/predict`: the answer, and every way in which a request can be wrong."""
 
-import json
 import math
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from support import wire
+from support.specification import spec_requests
 
 PATH = "/api/v1/crypto/predict"
 JSON = {"Content-Type": "application/json"}
@@ -212,11 +211,8 @@ def test_symbols_lists_what_can_be_asked_for(client: httpx.Client) -> None:
 def test_every_request_of_the_specification_that_this_gateway_serves_is_taken_as_it_stands(
     client: httpx.Client,
 ) -> None:
-    path = Path(__file__).resolve().parents[3] / "shared" / "spec" / "requests.json"
-    if not path.is_file():
-        pytest.skip(f"the specification is not here: no {path.name} beside the repository")
     served = {("GET", "/health"), ("GET", "/status"), ("GET", "/metrics"), ("POST", PATH)}
-    requests = [r for r in json.loads(path.read_text()) if (r["method"], r["path"]) in served]
+    requests = [r for r in spec_requests() if (r["method"], r["path"]) in served]
     assert len(requests) == len(served)
     for request in requests:
         answer = client.request(request["method"], request["path"], json=request.get("body"))

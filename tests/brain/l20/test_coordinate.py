@@ -1,13 +1,12 @@
 """Work across domains through the gateway."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.specification import spec_body
 
 from brain.capabilities import Answer, Call, Capability, Estimate, Registry
 from brain.l20.coordination import coordination, merged
@@ -16,7 +15,6 @@ from brain.orchestration.submission import Submission
 from brain.runs import NewRun, Task, TaskState
 from runtime.problems import Problem
 
-SPEC = Path(__file__).resolve().parents[4] / "shared" / "spec" / "requests.json"
 PATH = "/api/v1/l20/coordinate"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -24,13 +22,6 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 @pytest.fixture
 async def gateway(open_gateway: Callable[..., Any]) -> Any:
     return await open_gateway()
-
-
-def spec_body() -> dict[str, Any]:
-    if not SPEC.exists():
-        pytest.skip("the spec's requests are not on this machine")
-    (body,) = [one["body"] for one in json.loads(SPEC.read_text()) if one["path"] == PATH]
-    return dict(body)
 
 
 async def echo(call: Call) -> Answer:
@@ -83,12 +74,14 @@ def ended(new: NewRun, states: dict[str, TaskState]) -> list[Task]:
 
 
 async def test_the_specs_body_is_accepted_and_says_of_every_domain_what_became_of_it(gateway: Any) -> None:
-    answer = await gateway.client.post(PATH, json=spec_body())
+    answer = await gateway.client.post(PATH, json=spec_body(PATH))
     assert answer.status_code == 202, answer.text
     assert (answer.json()["kind"], answer.json()["tasks"]) == ("coordination", [])
     kept = await gateway.services.runs.run(lambda store: store.get(answer.json()["id"]))
     found = merged(kept.request, [])
-    assert {name: one["status"] for name, one in found.items()} == dict.fromkeys(spec_body()["domains"], "unavailable")
+    assert {name: one["status"] for name, one in found.items()} == dict.fromkeys(
+        spec_body(PATH)["domains"], "unavailable"
+    )
 
 
 async def test_a_domain_that_is_served_becomes_a_task(gateway: Any) -> None:
@@ -113,8 +106,8 @@ async def test_parameters_are_held_against_the_capability(gateway: Any) -> None:
 
 async def test_the_same_key_gives_the_same_run(gateway: Any) -> None:
     headers = {"Idempotency-Key": "k"}
-    first = await gateway.client.post(PATH, json=spec_body(), headers=headers)
-    again = await gateway.client.post(PATH, json=spec_body(), headers=headers)
+    first = await gateway.client.post(PATH, json=spec_body(PATH), headers=headers)
+    again = await gateway.client.post(PATH, json=spec_body(PATH), headers=headers)
     other = await gateway.client.post(PATH, json={"domains": ["swarm"]}, headers=headers)
     assert again.json()["id"] == first.json()["id"]
     assert other.status_code == 409
