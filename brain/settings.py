@@ -20,7 +20,7 @@ from brain.rates import readable_limit
 from brain.runs.desk_settings import RunDeskSettings
 from brain.runs.settings import RunStoreSettings
 from components.crypto.series import Timeframe
-from runtime.settings import runtime_settings
+from runtime.settings import runtime_settings, sqlite_path
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -201,14 +201,11 @@ class BrainSettings(BaseSettings):
         Raises:
             SettingsError: None is set outside a local environment.
         """
-        if self.database_url.get_secret_value():
-            return self.database_url.get_secret_value()
-        if runtime_settings().environment != "local":
-            raise SettingsError(
-                "BRAIN_DATABASE_URL must be set where AIO_ENVIRONMENT is not local: postgresql://… for any number of "
-                "gateways, sqlite:///PATH for exactly one"
-            )
-        return f"sqlite:///{runtime_settings().state_dir.resolve() / 'brain.db'}"
+        refusal = SettingsError(
+            "BRAIN_DATABASE_URL must be set where AIO_ENVIRONMENT is not local: postgresql://… for any number of "
+            "gateways, sqlite:///PATH for exactly one"
+        )
+        return runtime_settings().database(self.database_url, "brain.db", refusal)
 
     @property
     def resolved_runs_url(self) -> str:
@@ -217,13 +214,12 @@ class BrainSettings(BaseSettings):
         Raises:
             NoRunStoreError: None is set outside a local environment.
         """
-        return self.database_url.get_secret_value() or RunStoreSettings().resolved_url
+        return RunStoreSettings(database_url=self.database_url).resolved_url
 
     @property
     def sqlite_path(self) -> Path | None:
         """The SQLite file, or None on PostgreSQL."""
-        url = self.resolved_database_url
-        return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:") else None
+        return sqlite_path(self.resolved_database_url)
 
     @cached_property
     def resolved_session_secret(self) -> str:

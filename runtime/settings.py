@@ -50,7 +50,29 @@ class RuntimeSettings(BaseSettings):
     @property
     def resolved_database_url(self) -> str:
         """The promotion log's address with the embedded default filled in."""
-        return self.database_url.get_secret_value() or f"sqlite:///{self.state_dir.resolve() / 'release.db'}"
+        return self.database_url.get_secret_value() or self.embedded_database("release.db")
+
+    def embedded_database(self, file_name: str) -> str:
+        """The address of an SQLite file in the state folder."""
+        return f"sqlite:///{self.state_dir.resolve() / file_name}"
+
+    def database(self, given: SecretStr | str, file_name: str, refusal: Exception) -> str:
+        """A database's address with the embedded default filled in.
+
+        Args:
+            given: The address that is set; empty where none is.
+            file_name: Of the embedded database.
+            refusal: What is raised outside a local environment, which has no embedded one.
+        """
+        address = given.get_secret_value() if isinstance(given, SecretStr) else given
+        if not address and self.environment != "local":
+            raise refusal
+        return address or self.embedded_database(file_name)
+
+
+def sqlite_path(database_url: str) -> Path | None:
+    """The SQLite file of an address, or None on PostgreSQL."""
+    return Path(database_url.removeprefix("sqlite:///")) if database_url.startswith("sqlite:") else None
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,5 @@
 """Where the run store is, for every process that opens it."""
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,13 +22,4 @@ class RunStoreSettings(BaseSettings):
         Raises:
             NoRunStoreError: None is set outside a local environment.
         """
-        if self.database_url.get_secret_value():
-            return self.database_url.get_secret_value()
-        if runtime_settings().environment != "local":
-            raise NoRunStoreError
-        return f"sqlite:///{runtime_settings().state_dir.resolve() / 'runs.db'}"
-
-
-def sqlite_path(url: str) -> Path | None:
-    """The SQLite file of an address, or None on PostgreSQL."""
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:") else None
+        return runtime_settings().database(self.database_url, "runs.db", NoRunStoreError())

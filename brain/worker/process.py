@@ -15,7 +15,7 @@ from brain.runs.doorbell import Doorbell
 from brain.runs.factory import open_run_store
 from brain.runs.port import RunStore
 from brain.runs.presence import Beat
-from brain.runs.settings import RunStoreSettings, sqlite_path
+from brain.runs.settings import RunStoreSettings
 from brain.settings import BrainSettings
 from brain.version import gateway_version
 from brain.worker.kinds import handlers
@@ -27,6 +27,7 @@ from brain.worker.vitals import Vitals
 from brain.worker.worker import Worker
 from runtime.logs import get_logger
 from runtime.process_lock import process_lock
+from runtime.settings import sqlite_path
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 

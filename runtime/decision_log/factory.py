@@ -17,9 +17,7 @@ def open_decision_log(database_url: str = "") -> DecisionLog:
     from runtime.decision_log.sql_log import SqlDecisionLog
 
     settings = runtime_settings()
-    url = database_url or settings.database_url.get_secret_value()
-    if not url and settings.environment != "local":
-        raise ValueError(
-            "the decision log has no database: set AIO_DATABASE_URL=postgresql://… where AIO_ENVIRONMENT is not local"
-        )
-    return SqlDecisionLog(url or f"sqlite:///{settings.state_dir.resolve() / 'decisions.db'}")
+    refusal = ValueError(
+        "the decision log has no database: set AIO_DATABASE_URL=postgresql://… where AIO_ENVIRONMENT is not local"
+    )
+    return SqlDecisionLog(settings.database(database_url or settings.database_url, "decisions.db", refusal))

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from brain.security.keys.port import ApiKey, KeyStore
+from runtime.settings import sqlite_path
 
 COLUMNS = "id, name, scopes, created_at, expires_at, revoked_at"
 CREATE_TABLE = """
@@ -27,10 +27,11 @@ def open_key_store(url: str) -> KeyStore:
     Raises:
         KeyStoreError: The database cannot be opened.
     """
-    if url.startswith("sqlite:"):
+    path = sqlite_path(url)
+    if path is not None:
         from brain.security.keys.sqlite import SqliteKeyStore
 
-        return SqliteKeyStore(Path(url.removeprefix("sqlite:///")))
+        return SqliteKeyStore(path)
     from brain.security.keys.postgres import PostgresKeyStore
 
     return PostgresKeyStore(url.replace("postgresql+psycopg://", "postgresql://", 1))
