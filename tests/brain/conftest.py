@@ -15,10 +15,6 @@ from typing import Any
 
 import httpx
 import pytest
-from support.floor import Floor, Toys
-from support.receiver import Receiver
-from support.watched import FLAGS, Watched
-from support.wire import WirePredictor, WireServer
 
 from brain.app import create_app
 from brain.fraud.settings import FraudSettings
@@ -26,6 +22,10 @@ from brain.security.keys import ApiKey, open_key_store
 from brain.services import build_services, running
 from brain.settings import BrainSettings
 from runtime.api_keys import generate_key, hash_key
+from tests.support.floor import Floor, Toys
+from tests.support.receiver import Receiver
+from tests.support.watched import FLAGS, Watched
+from tests.support.wire import WirePredictor, WireServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.watched import Watched
+
+from tests.support.watched import Watched
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.watched import Watched
+
+from tests.support.watched import Watched
 
 pytestmark = pytest.mark.usefixtures("worker")
 

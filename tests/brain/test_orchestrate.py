@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from support.specification import spec_body
 
 from brain.orchestration.submission import orchestration
+from tests.support.specification import spec_body
 
 PATH = "/api/v1/orchestrate"
 BTC = {"type": "crypto_prediction", "params": {"symbol": "BTC"}}

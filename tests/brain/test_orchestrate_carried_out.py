@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from support.specification import spec_body
+
+from tests.support.specification import spec_body
 
 pytestmark = pytest.mark.usefixtures("worker")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from support import wire
-from support.specification import spec_requests
+
+from tests.support import wire
+from tests.support.specification import spec_requests
 
 PATH = "/api/v1/crypto/predict"
 JSON = {"Content-Type": "application/json"}

@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from support.wire import WirePredictor
+
+from tests.support.wire import WirePredictor
 
 PREDICT = "/api/v1/crypto/predict"
 BODY = {"symbol": "BTC"}

@@ -4,9 +4,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from support.wire import WirePredictor, WireServer  # noqa: E402
+from tests.support.wire import WirePredictor, WireServer  # noqa: E402
 
 if __name__ == "__main__":
     served = WireServer(WirePredictor()).start()

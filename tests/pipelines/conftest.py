@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from support.toy import toy_wiring
 
 from pipelines.wiring import Pipeline, pipeline
 from runtime.settings import RuntimeSettings
+from tests.support.toy import toy_wiring
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,10 @@
 import sys
 from pathlib import Path
 
-from support.toy import toy_wiring
-
 from pipelines.targets.local import LocalTarget
 from pipelines.wiring import pipeline
 from runtime.settings import RuntimeSettings
+from tests.support.toy import toy_wiring
 
 if __name__ == "__main__":
     state_dir, seconds = sys.argv[1:]

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from statistics import NormalDist
 from threading import Thread
 
-from support.fraud_wire import FraudWire
+from tests.support.fraud_wire import FraudWire
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 SYMBOLS = ("ADA", "BTC", "DOGE", "ETH", "SOL", "XRP")

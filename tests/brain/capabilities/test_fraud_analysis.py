@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from support.receiver import SECRET
 
 from brain.capabilities import Answer, Call, build_registry
 from brain.deadline import Deadline
 from brain.worker.parts import WorkerParts, open_parts
 from runtime.problems import Problem
+from tests.support.receiver import SECRET
 
 CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 90_000}
 

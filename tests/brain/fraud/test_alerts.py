@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from support.receiver import SECRET, Receiver
+
+from tests.support.receiver import SECRET, Receiver
 
 CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 90_000}
 ANALYZE, ALERTS = "/api/v1/fraud/analyze", "/api/v1/fraud/alerts"

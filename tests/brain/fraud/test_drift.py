@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.wire import WirePredictor, WireServer
+
+from tests.support.wire import WirePredictor, WireServer
 
 CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 4200}
 ANALYZE, DRIFT = "/api/v1/fraud/analyze", "/api/v1/fraud/drift"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from support.watched import Watched
+from tests.support.watched import Watched
 
 ANALYZE = "/api/v1/fraud/analyze"
 CARD = {"customer_id": "C1", "terminal_id": "T1", "amount_minor": 90_000}

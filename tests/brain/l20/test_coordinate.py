@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.specification import spec_body
 
 from brain.capabilities import Answer, Call, Capability, Estimate, Registry
 from brain.l20.coordination import coordination, merged
@@ -14,6 +13,7 @@ from brain.orchestration.request import CoordinateRequest
 from brain.orchestration.submission import Submission
 from brain.runs import NewRun, Task, TaskState
 from runtime.problems import Problem
+from tests.support.specification import spec_body
 
 PATH = "/api/v1/l20/coordinate"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 import pytest
-from support.floor import away
 
 from brain.runs import NewTask, Progress, Reused
+from tests.support.floor import away
 
 
 async def test_results_flow_along_the_edges_and_the_run_ends_with_all_of_them(floor: Any) -> None:

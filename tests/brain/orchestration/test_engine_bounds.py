@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.floor import away
 
 from brain.runs import NewTask, TaskChange
+from tests.support.floor import away
 
 
 def by(seconds: float, **more: object) -> dict[str, object]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import mortal
 
 from brain.runs import TERMINAL, NewRun, NewTask, Run
 from brain.runs.ids import new_run_id
 from brain.runs.store import SqlRunStore
+from tests.support import mortal
 
 CHAIN = (
     NewTask("a", "next", {"number": 0}),

@@ -5,12 +5,12 @@ import time
 from typing import Any
 
 import pytest
-from support.floor import away
 
 from brain.runs import LeaseLostError, NewTask, Progress, TaskChange
 from brain.worker.port import Held, Outcome
 from brain.worker.settings import WorkerSettings
 from runtime.problems import Problem
+from tests.support.floor import away
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_only_the_newest_runs_stay_on_disk(toy: Pipeline, runtime: RuntimeSettin
 
 def start(runtime: RuntimeSettings, seconds: float) -> "subprocess.Popen[bytes]":
     command = [sys.executable, str(RUN_TOY), str(runtime.state_dir), str(seconds)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(REPOSITORY_ROOT), str(REPOSITORY_ROOT / "tests")))}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY_ROOT)}
     return subprocess.Popen(command, env=environment, cwd=REPOSITORY_ROOT, stdout=subprocess.DEVNULL)
 
 

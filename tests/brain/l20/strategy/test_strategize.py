@@ -10,7 +10,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from support.floor import Floor, Toys
 
 from brain.capabilities.registry import build_registry
 from brain.l20.strategy.execute import execution
@@ -19,6 +18,7 @@ from brain.l20.strategy.settings import StrategySettings
 from brain.runs import NewRun
 from brain.runs.ids import new_run_id
 from brain.worker.kinds import handlers
+from tests.support.floor import Floor, Toys
 
 PATH = "/api/v1/l20/strategize"
 SPEC = {
