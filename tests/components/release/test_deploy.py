@@ -10,6 +10,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from components.release.deploy import pin_version
 from components.release.errors import DeployError
+from tests.support.merge_patch import merged
 
 PATH = "/apis/serving.kserve.io/v1beta1/namespaces/ai-orchestration/inferenceservices/crypto-forecast-1h"
 
@@ -59,23 +60,10 @@ class Cluster:
         if body["metadata"].get("resourceVersion") != self.service["metadata"]["resourceVersion"]:
             return 409
         self.patches.append(body)
-        merged = _merged(self.service, body)
-        merged["metadata"]["resourceVersion"] = str(int(merged["metadata"]["resourceVersion"]) + 1)
-        self.service = merged
+        changed = merged(self.service, body)
+        changed["metadata"]["resourceVersion"] = str(int(changed["metadata"]["resourceVersion"]) + 1)
+        self.service = changed
         return 200
-
-
-def _merged(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return patch
-    result = copy.deepcopy(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(result.get(key), value)
-    return result
 
 
 @pytest.fixture

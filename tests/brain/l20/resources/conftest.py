@@ -1,6 +1,5 @@
 """A Kubernetes API server's wire format for nodes and InferenceServices, asked by the real client."""
 
-import copy
 import json
 import threading
 from collections.abc import Iterator
@@ -8,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
+from tests.support.merge_patch import merged
 
 BASE = "/apis/serving.kserve.io/v1beta1/namespaces/ai-orchestration/inferenceservices"
 
@@ -63,19 +64,6 @@ class ClusterState:
         self.patches.append((name, content_type, body))
         self.services[name] = merged(self.services[name], body)
         return 200, self.services[name]
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return patch
-    result = copy.deepcopy(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
 
 
 @pytest.fixture
