@@ -1,8 +1,6 @@
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,6 +15,7 @@ from pipelines.targets.binding import image_reference
 from pipelines.wiring import Pipeline, check_graph, on_accelerator, pipeline
 from pipelines.wiring.graph import parse_specification
 from runtime.settings import RuntimeSettings
+from tests.support.loopback import Asked, answering
 
 PLACE = "projects/p1/locations/us-central1"
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
@@ -67,40 +66,28 @@ class Api:
             return 200, {"name": f"{PLACE}/operations/o1", "done": True, "response": EMPTY}
         if "/operations/" in path:
             return 200, {"name": f"{PLACE}/operations/o1", "done": True, "response": EMPTY}
-        return 200, {"schedules": self.schedules}
+        return (200, {"schedules": self.schedules}) if method == "GET" else (501, {})
 
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    class Handler(BaseHTTPRequestHandler):
-        def _serve(self) -> None:
-            text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = json.loads(text) if text else {}
-            path = unquote(self.path)
-            recorded.requests.append((self.command, path, body))
-            status, content = recorded.answer(self.command, path.split("?")[0], body)
-            payload = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+    recorded = Api()
 
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815
+    def answer(asked: Asked) -> tuple[int, dict[str, Any]]:
+        body = json.loads(asked.body) if asked.body else {}
+        path = unquote(asked.path)
+        recorded.requests.append((asked.method, path, body))
+        return recorded.answer(asked.method, path.split("?")[0], body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    recorded = Api(url=f"http://127.0.0.1:{server.server_port}")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    # The client asks Cloud Storage for the staging bucket before it submits.
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", recorded.url)
-    # … and Google's resource manager, which has no address of its own to set, whose bucket it is.
-    monkeypatch.setattr("google.cloud.aiplatform.utils.resource_manager_utils.get_project_number", lambda _project: "1")
-    yield recorded
-    server.shutdown()
-    server.server_close()
+    with answering(answer) as url:
+        recorded.url = url
+        # The client asks Cloud Storage for the staging bucket before it submits.
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", recorded.url)
+        # … and Google's resource manager, which has no address of its own to set, whose bucket it is.
+        monkeypatch.setattr(
+            "google.cloud.aiplatform.utils.resource_manager_utils.get_project_number", lambda _project: "1"
+        )
+        yield recorded
 
 
 def runtime(**changes: Any) -> RuntimeSettings:

@@ -1,16 +1,15 @@
 """The toy pipeline, and a server that keeps what it was sent."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from pipelines.wiring import Pipeline, pipeline
 from runtime.settings import RuntimeSettings
+from tests.support.loopback import Asked, answering
 from tests.support.toy import toy_wiring
 
 
@@ -50,29 +49,11 @@ class RecordingServer:
 
 @pytest.fixture
 def recording_server() -> Iterator[RecordingServer]:
-    class Handler(BaseHTTPRequestHandler):
-        def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            text = self.rfile.read(length)
-            body = json.loads(text) if text.strip().startswith(b"{") else {}
-            recorder.requests.append(Recorded(self.command, self.path, dict(self.headers), body))
-            status, content = recorder.answer(self.command, self.path)
-            payload = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+    def answer(asked: Asked) -> tuple[int, object]:
+        body = json.loads(asked.body) if asked.body.strip().startswith(b"{") else {}
+        recorder.requests.append(Recorded(asked.method, asked.path, dict(asked.headers), body))
+        return recorder.answer(asked.method, asked.path)
 
-        do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = _serve  # noqa: N815
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    recorder = RecordingServer(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield recorder
-    server.shutdown()
-    server.server_close()
+    with answering(answer) as url:
+        recorder = RecordingServer(url)
+        yield recorder

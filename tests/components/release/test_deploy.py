@@ -1,8 +1,6 @@
 import copy
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -10,6 +8,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from components.release.deploy import pin_version
 from components.release.errors import DeployError
+from tests.support.loopback import Asked, answering
 from tests.support.merge_patch import merged
 
 PATH = "/apis/serving.kserve.io/v1beta1/namespaces/ai-orchestration/inferenceservices/crypto-forecast-1h"
@@ -73,35 +72,19 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 def client(cluster: Cluster) -> Iterator[ApiClient]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(200 if self.path == PATH else 404)
+    def answer(asked: Asked) -> tuple[int, Any]:
+        if asked.method == "PATCH":
+            cluster.content_types.append(asked.headers["Content-Type"])
+            status = cluster.patch(json.loads(asked.body))
+        else:
+            status = 200 if (asked.method, asked.path) == ("GET", PATH) else 404
+        return status, cluster.service if status == 200 else {"kind": "Status", "code": status}
 
-        def do_PATCH(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            cluster.content_types.append(self.headers["Content-Type"])
-            self._answer(cluster.patch(body))
-
-        def _answer(self, status: int) -> None:
-            body = json.dumps(cluster.service if status == 200 else {"kind": "Status", "code": status}).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    configuration = Configuration(host=f"http://127.0.0.1:{server.server_port}")
-    configuration.retries = False
-    with ApiClient(configuration) as api:
-        yield api
-    server.shutdown()
-    server.server_close()
+    with answering(answer) as url:
+        configuration = Configuration(host=url)
+        configuration.retries = False
+        with ApiClient(configuration) as api:
+            yield api
 
 
 @pytest.fixture

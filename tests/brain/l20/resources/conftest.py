@@ -1,13 +1,12 @@
 """A Kubernetes API server's wire format for nodes and InferenceServices, asked by the real client."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from tests.support.loopback import Asked, answering
 from tests.support.merge_patch import merged
 
 BASE = "/apis/serving.kserve.io/v1beta1/namespaces/ai-orchestration/inferenceservices"
@@ -71,27 +70,9 @@ def kubernetes_api() -> Iterator[tuple[ClusterState, str]]:
     """The server's state, and its address."""
     state = ClusterState()
 
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            content_type = self.headers.get("Content-Type", "")
-            status, document = state.answer(
-                self.command, self.path.partition("?")[0], content_type, json.loads(body) if body else None
-            )
-            content = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def answer(asked: Asked) -> tuple[int, Any]:
+        body = json.loads(asked.body) if asked.body else None
+        return state.answer(asked.method, asked.path.partition("?")[0], asked.headers.get("Content-Type", ""), body)
 
-        do_GET = do_PATCH = answer
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield state, f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with answering(answer) as url:
+        yield state, url

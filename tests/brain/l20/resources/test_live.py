@@ -1,4 +1,5 @@
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from brain.clients.upstream import Upstream
 from brain.l20.resources.live import Demand, machine, read_gateway, read_predictor
 from brain.l20.resources.settings import ResourcesSettings
 from runtime.metrics import exposition
+from tests.support.loopback import answering
 
 
 class Predictor:
@@ -68,28 +70,10 @@ class Metered:
 
 
 @pytest.fixture
-def served(tmp_path: Any) -> Any:
-    import threading
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
+def served() -> Iterator[tuple[Predictor, str]]:
     predictor = Predictor(time.time() - 100)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = predictor.text().encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield predictor, f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with answering(lambda asked: (200, predictor.text().encode()) if asked.method == "GET" else (501, b"")) as url:
+        yield predictor, url
 
 
 async def measured(demand: Demand, url: str) -> Any:
