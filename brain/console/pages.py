@@ -1,10 +1,8 @@
 """The console's pages: the forecast, plans and runs, the log-in, the API's description."""
 
 import html
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -12,7 +10,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from brain.console.frames import DOCS, FORECAST, LOGIN, PLANS, Page, framed
 from brain.services import Services, services_of
+from brain.settings import BrainSettings
 from brain.version import gateway_version
 from runtime.logs import get_logger
 from runtime.problems import Problem
@@ -58,23 +58,13 @@ async def index(request: Request) -> Response:
     services = services_of(request)
     predictors = services.predictors
     timeframe = DEFAULT_TIMEFRAME if DEFAULT_TIMEFRAME in predictors else next(iter(predictors), DEFAULT_TIMEFRAME)
-    return _page(
-        "index.html",
-        timeframe=timeframe,
-        mlflow=services.settings.public_mlflow_url or services.settings.resolved_mlflow_url,
-        logout="" if services.settings.auth_required else "hidden",
-    )
+    return _page(FORECAST, timeframe=timeframe, **_of_header(services.settings))
 
 
 @router.get("/plans")
 async def plans(request: Request) -> Response:
     """Where an objective becomes a plan, and a run is watched."""
-    settings = services_of(request).settings
-    return _page(
-        "plans.html",
-        mlflow=settings.public_mlflow_url or settings.resolved_mlflow_url,
-        logout="" if settings.auth_required else "hidden",
-    )
+    return _page(PLANS, **_of_header(services_of(request).settings))
 
 
 @router.get("/login")
@@ -82,7 +72,7 @@ async def login_page(request: Request) -> Response:
     """Where a person enters a key; without authentication there is nothing to enter."""
     if services_of(request).sessions is None:
         return RedirectResponse("/", 303)
-    return _page("login.html", error="", error_hidden="hidden")
+    return _page(LOGIN, error="", error_hidden="hidden")
 
 
 @router.post("/login")
@@ -98,7 +88,7 @@ async def login(request: Request) -> Response:
     except Problem as problem:
         if problem.status != 401:
             raise
-        return _page("login.html", status=401, error="This key is unknown, revoked or past its end.", error_hidden="")
+        return _page(LOGIN, 401, error="This key is unknown, revoked or past its end.", error_hidden="")
     _log.info("logged in", caller=key.id)
     return RedirectResponse("/", 303, {"Set-Cookie": services.sessions.issue(key.id)})
 
@@ -112,7 +102,7 @@ async def logout(request: Request) -> Response:
 @router.get("/docs")
 async def docs() -> Response:
     """The API's description, tried out in the browser; its script comes from this process."""
-    return _page("docs.html")
+    return _page(DOCS)
 
 
 @router.get("/favicon.ico")
@@ -125,11 +115,13 @@ def _forget(services: Services) -> dict[str, str]:
     return {} if services.sessions is None else {"Set-Cookie": services.sessions.end()}
 
 
-def _page(name: str, *, status: int = 200, **values: str) -> HTMLResponse:
+def _of_header(settings: BrainSettings) -> dict[str, str]:
+    return {
+        "mlflow": settings.public_mlflow_url or settings.resolved_mlflow_url,
+        "logout": "" if settings.auth_required else "hidden",
+    }
+
+
+def _page(page: Page, status: int = 200, /, **values: str) -> HTMLResponse:
     safe = {key: html.escape(value) for key, value in values.items()}
-    return HTMLResponse(_template(name).substitute(version=html.escape(gateway_version()), **safe), status)
-
-
-@lru_cache(maxsize=8)
-def _template(name: str) -> Template:
-    return Template((HERE / "templates" / name).read_text())
+    return HTMLResponse(framed(page).substitute(version=html.escape(gateway_version()), **safe), status)
