@@ -12,8 +12,8 @@ from brain.l20.planning.bounds import (
     makespan_bound,
     tails,
 )
-from brain.l20.planning.heuristic import heuristic
 from brain.l20.planning.problem import Mode, Problem, Resource, Task
+from tests.support.projects import planned
 
 
 def test_the_critical_path_is_the_longest_chain(house: Problem) -> None:
@@ -55,8 +55,7 @@ def test_nothing_takes_no_time() -> None:
 @given(st.data())
 def test_no_schedule_is_better_than_the_bounds(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)
-    schedule = heuristic(problem, samples=50)
-    assert schedule is not None
+    schedule = planned(problem, samples=50)
     assert schedule.makespan >= makespan_bound(problem)
     assert schedule.cost(problem) >= cost_bound(problem)
 
@@ -64,6 +63,5 @@ def test_no_schedule_is_better_than_the_bounds(problems: st.SearchStrategy[Probl
 def test_the_energy_bound_is_reached_where_only_one_resource_matters() -> None:
     tasks = tuple(Task(f"t{a}{b}", (Mode("m", 2, {"r": 1}),)) for a, b in permutations(range(3), 2))
     problem = Problem(tasks, (Resource("r", 2),))
-    schedule = heuristic(problem)
-    assert schedule is not None
+    schedule = planned(problem)
     assert schedule.makespan == energy_bound(problem, "r") == 6

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brain.l20.planning.gantt import gantt
-from brain.l20.planning.heuristic import heuristic
 from brain.l20.planning.problem import Mode, Problem, Resource, Schedule, Slot, Task
 from brain.l20.planning.profile import critical_path
+from tests.support.projects import planned
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -28,8 +28,7 @@ def test_every_task_has_a_bar_and_the_critical_path_is_marked(
     problems: st.SearchStrategy[Problem], data: st.DataObject
 ) -> None:
     problem = data.draw(problems)
-    schedule = heuristic(problem, samples=2)
-    assert schedule is not None
+    schedule = planned(problem, samples=2)
     root = drawn(problem, schedule)
     bars = [title.split(" (")[0] for title in titles(root, "bar")]
     assert sorted(bars) == sorted(problem.order)

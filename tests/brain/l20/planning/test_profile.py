@@ -1,9 +1,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brain.l20.planning.heuristic import heuristic
 from brain.l20.planning.problem import Problem, Schedule, Slot
 from brain.l20.planning.profile import Usage, critical_path, resource_profile
+from tests.support.projects import planned
 
 HOUSE = {"ground": (0, 3), "walls": (3, 7), "garden": (7, 11), "roof": (11, 13), "done": (13, 13)}
 
@@ -38,8 +38,7 @@ def test_justified_schedules_have_an_unbroken_critical_path(
     problems: st.SearchStrategy[Problem], data: st.DataObject
 ) -> None:
     problem = data.draw(problems)
-    schedule = heuristic(problem, samples=5)
-    assert schedule is not None
+    schedule = planned(problem, samples=5)
     path = [schedule.slots[name] for name in critical_path(problem, schedule)]
     assert path[0].start == 0
     assert path[-1].end == schedule.makespan
@@ -50,8 +49,7 @@ def test_justified_schedules_have_an_unbroken_critical_path(
 @given(st.data())
 def test_the_profile_holds_the_work_of_all_tasks(problems: st.SearchStrategy[Problem], data: st.DataObject) -> None:
     problem = data.draw(problems)
-    schedule = heuristic(problem, samples=5)
-    assert schedule is not None
+    schedule = planned(problem, samples=5)
     for name in problem.capacity:
         steps = resource_profile(problem, schedule, name)
         work = 0

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brain.l20.planning.heuristic import heuristic
 from brain.l20.planning.problem import Mode, Problem, Resource, Schedule, Slot, Task
 from brain.l20.planning.profile import resource_profile
 from brain.l20.planning.simulate import Uncertain, partial_order, simulate, wilson
+from tests.support.projects import HOUSE_AT_BEST, planned
 
 
 def certain(problem: Problem, schedule: Schedule) -> dict[str, Uncertain]:
@@ -25,8 +25,7 @@ def test_durations_that_are_as_planned_end_no_later_than_planned(
     problems: st.SearchStrategy[Problem], data: st.DataObject
 ) -> None:
     problem = data.draw(problems)
-    schedule = heuristic(problem, seconds=0.01, samples=5)
-    assert schedule is not None
+    schedule = planned(problem, seconds=0.01, samples=5)
     outcomes = simulate(problem, schedule, certain(problem, schedule), draws=3)
     assert outcomes.makespans.max() <= schedule.makespan + 1e-6
 
@@ -37,8 +36,7 @@ def test_whatever_the_durations_no_resource_is_used_beyond_its_capacity(
     problems: st.SearchStrategy[Problem], data: st.DataObject
 ) -> None:
     problem = data.draw(problems)
-    schedule = heuristic(problem, seconds=0.01, samples=5)
-    assert schedule is not None
+    schedule = planned(problem, seconds=0.01, samples=5)
     before = partial_order(problem, schedule)
     longer = {
         name: data.draw(st.integers(0, 9)) if slot.end > slot.start else 0 for name, slot in schedule.slots.items()
@@ -53,14 +51,7 @@ def test_whatever_the_durations_no_resource_is_used_beyond_its_capacity(
 
 
 def test_a_hand_over_is_an_order_that_nobody_asked_for(house: Problem) -> None:
-    slots = {
-        "ground": Slot("ground", "only", 0, 3),
-        "walls": Slot("walls", "only", 3, 7),
-        "roof": Slot("roof", "only", 7, 9),
-        "garden": Slot("garden", "only", 9, 13),
-        "done": Slot("done", "only", 13, 13),
-    }
-    assert partial_order(house, Schedule(slots))["garden"] == ("ground", "roof")
+    assert partial_order(house, HOUSE_AT_BEST)["garden"] == ("ground", "roof")
 
 
 def two_in_a_row() -> tuple[Problem, Schedule]:
@@ -133,8 +124,7 @@ def test_a_large_plan_is_simulated_2000_times_unless_said_otherwise(
     large: Callable[[int, int], Problem],
 ) -> None:
     problem = large(120, 1)
-    schedule = heuristic(problem, seconds=0.05)
-    assert schedule is not None
+    schedule = planned(problem, seconds=0.05)
     outcomes = simulate(problem, schedule, certain(problem, schedule))
     assert len(outcomes.makespans) == 2000
     assert outcomes.makespans.max() <= schedule.makespan + 1e-6
@@ -150,6 +140,5 @@ def test_what_cannot_be_drawn_is_refused(draws: int, correlation: float) -> None
 def test_units_of_a_large_resource_are_not_counted_one_by_one() -> None:
     tasks = tuple(Task(f"t{n}", (Mode("m", 1, {"cpu": 400_000}),)) for n in range(4))
     problem = Problem(tasks, (Resource("cpu", 1_000_000),))
-    schedule = heuristic(problem, seconds=0.01)
-    assert schedule is not None
+    schedule = planned(problem, seconds=0.01)
     assert sum(map(len, partial_order(problem, schedule).values())) >= 2
