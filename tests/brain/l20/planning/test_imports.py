@@ -1,9 +1,6 @@
 """What may not be imported with what, seen in fresh interpreters."""
 
-import subprocess
-import sys
-
-from runtime.settings import REPOSITORY_ROOT
+from tests.support.interpreter import loaded_by
 
 SOLVERS = ("ortools", "pyjobshop", "numpy")
 PACKAGE = "brain.l20.planning"
@@ -11,9 +8,7 @@ PACKAGE = "brain.l20.planning"
 
 def imported(*names: str) -> set[str]:
     """Names of all modules that are there after the import of some of the planner's."""
-    code = f"import sys, {', '.join(f'{PACKAGE}.{name}' for name in names)}; print(*sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY_ROOT)
-    return set(ran.stdout.split())
+    return loaded_by(*(f"{PACKAGE}.{name}" for name in names))
 
 
 def test_the_checker_stands_on_the_problem_alone() -> None:
