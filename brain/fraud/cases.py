@@ -72,7 +72,7 @@ class CardRequest(_Request):
     """A card transaction."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"customer_id": "C000001", "terminal_id": "T000001", "amount_minor": 4200}]}
+        json_schema_extra={"examples": [{"customer_id": "C0000001", "terminal_id": "T0000001", "amount_minor": 4200}]}
     )
 
     kind: Literal["card"] = "card"

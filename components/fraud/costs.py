@@ -1,4 +1,4 @@
-"""What a decision costs, in minor units of money, and the two thresholds that make decisions cheapest.
+"""What a decision costs, in minor units of money, and the two thresholds whose decisions are expected to cost least.
 
 A missed fraud costs its amount or a fixed sum; a review costs the same whoever is reviewed, and is taken to find the
 truth; a genuine one that is declined costs a share of its amount and a fixed sum; a fraud that is declined nothing.
@@ -60,7 +60,7 @@ COSTS: Mapping[str, Costs] = {
 
 @dataclass(frozen=True)
 class Thresholds:
-    """`decline` at or above the one, `review` at or above the other, and the mean cost a row where they were chosen.
+    """`decline` at or above the one, `review` at or above the other, and the cost a row that is expected of them.
 
     `review <= decline`; equal where no review is worth its fee.
     """
@@ -91,33 +91,35 @@ def decision_costs(
         CostsError: The costs need amounts and there are none, or lengths differ.
     """
     chosen = np.asarray(decision)
-    by_decision = _cost_columns(np.asarray(fraud, dtype=bool), amount_minor, costs)
+    by_decision = _cost_columns(np.asarray(fraud, dtype=bool).astype(np.float64), amount_minor, costs)
     if chosen.shape != by_decision.shape[1:]:
         raise CostsError(f"a decision a row is needed, got {chosen.shape} for {by_decision.shape[1:]} rows")
     return np.asarray(np.choose(chosen, by_decision), dtype=np.float64)
 
 
-def choose_thresholds(
-    probability: npt.ArrayLike, fraud: npt.ArrayLike, amount_minor: npt.ArrayLike | None, costs: Costs
-) -> Thresholds:
-    """The pair of thresholds whose decisions cost least on these rows.
+def choose_thresholds(probability: npt.ArrayLike, amount_minor: npt.ArrayLike | None, costs: Costs) -> Thresholds:
+    """The pair of thresholds whose decisions are expected to cost least on rows like these.
 
-    Every pair that lies between distinct probabilities is considered, in O(n log n): with rows in ascending order the
-    cost of accepting the first i and declining those from j on is the sum of a term of i and a term of j. Of pairs that
-    cost the same the one with the fewest interventions is taken. A threshold above every probability is 1, below every
-    one 0.
+    Each row counts as a fraud in proportion to its calibrated probability (the expected cost of Elkan 2001), not by its
+    label: a slice holds some hundred frauds of very unequal amounts, and one large fraud with a low probability would
+    pull the threshold down to it. Every pair that lies between distinct probabilities is considered, in O(n log n):
+    with rows in ascending order the cost of accepting the first i and declining those from j on is the sum of a term of
+    i and a term of j. Of pairs that cost the same the one with the fewest interventions is taken. A threshold above
+    every probability is 1, below every one 0.
+
+    Args:
+        probability: Calibrated, of the same model that decides, [n].
+        amount_minor: Amounts, [n]; None where the costs do not depend on them.
+        costs: The prices.
 
     Raises:
         CostsError: No rows, probabilities outside 0 to 1, or as `decision_costs`.
     """
     given = np.asarray(probability, dtype=np.float64)
-    truth = np.asarray(fraud, dtype=bool)
     if not len(given) or not (given >= 0).all() or not (given <= 1).all():
         raise CostsError(f"thresholds need probabilities between 0 and 1, got {len(given)} rows, some may be outside")
     order = np.argsort(given, kind="stable")
-    by_decision = _cost_columns(truth, amount_minor, costs)[:, order]
-    if given.shape != by_decision.shape[1:]:
-        raise CostsError(f"a probability a row is needed, got {given.shape} for {by_decision.shape[1:]} rows")
+    by_decision = _cost_columns(given, amount_minor, costs)[:, order]
     ascending = given[order]
     cuts = np.concatenate([[0], np.flatnonzero(np.diff(ascending)) + 1, [len(given)]])
     accepted, reviewed, declined = (np.concatenate([[0.0], np.cumsum(column)])[cuts] for column in by_decision)
@@ -131,8 +133,8 @@ def choose_thresholds(
     return Thresholds(float(bounds[lower]), float(bounds[upper]), float(cost))
 
 
-def _cost_columns(fraud: npt.NDArray[np.bool_], amount_minor: npt.ArrayLike | None, costs: Costs) -> FloatArray:
-    """Cost of each decision for each row, [3, n]."""
+def _cost_columns(fraud: FloatArray, amount_minor: npt.ArrayLike | None, costs: Costs) -> FloatArray:
+    """Expected cost of each decision for each row, [3, n]; `fraud` holds probabilities, or 0 and 1."""
     if amount_minor is None and costs.by_amount:
         raise CostsError(f"{costs} depend on the amount, and no amounts were given; pass amount_minor")
     amount = np.zeros(len(fraud)) if amount_minor is None else np.asarray(amount_minor, dtype=np.float64)
@@ -140,9 +142,8 @@ def _cost_columns(fraud: npt.NDArray[np.bool_], amount_minor: npt.ArrayLike | No
         raise CostsError(f"an amount a row is needed, got {amount.shape} for {fraud.shape} rows")
     missed = amount if costs.missed_minor is None else np.full(len(fraud), float(costs.missed_minor))
     lost = costs.declined_share * amount + costs.declined_minor
-    accept = np.where(fraud, missed, 0.0)
     review = np.full(len(fraud), float(costs.review_minor))
-    return np.stack([accept, review, np.where(fraud, 0.0, lost)])
+    return np.stack([fraud * missed, review, (1.0 - fraud) * lost])
 
 
 def _bounds(ascending: FloatArray, cuts: npt.NDArray[np.intp]) -> FloatArray:

@@ -48,10 +48,10 @@ def load_handbook(source: Path, output: Path) -> int:
     delay = pa.scalar(LABEL_DELAY_SECONDS * 1_000_000, pa.duration("us"))
     columns = {
         # Ids are padded, so that their order as text is that of the numbers.
-        "transaction_id": _named("T", raw["TRANSACTION_ID"], 9),
+        "transaction_id": _named("P", raw["TRANSACTION_ID"], 9),
         "occurred_at": occurred,
         "customer_id": _named("C", raw["CUSTOMER_ID"], 6),
-        "terminal_id": _named("M", raw["TERMINAL_ID"], 6),
+        "terminal_id": _named("T", raw["TERMINAL_ID"], 6),
         "amount_minor": pc.round(pc.multiply(raw["TX_AMOUNT"], 100.0)).cast(pa.int64()),
         "currency": pa.array(["EUR"]).take(pa.array([0] * len(raw))),
         "fraud": raw["TX_FRAUD"].cast(pa.int8()),

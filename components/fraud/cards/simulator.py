@@ -128,10 +128,10 @@ def _table(payments: Payments, first: int, end_us: int) -> pa.Table:
     unknown = known > end_us
     amount = np.clip(np.rint(payments.amount * 100), 1, _LARGEST_MINOR).astype(np.int64)
     columns = [
-        _named("T", np.arange(first, first + size), 11),
+        _named("P", np.arange(first, first + size), 11),
         pa.array(payments.occurred_us).cast(TIMESTAMP),
         _named("C", payments.customer, 7),
-        _named("M", payments.terminal, 7),
+        _named("T", payments.terminal, 7),
         pa.array(amount),
         pa.array(["EUR"]).take(pa.array(np.zeros(size, dtype=np.int64))),
         pa.array((payments.pattern > 0).astype(np.int8), mask=unknown),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.fraud.costs import Costs, choose_thresholds
+from components.fraud.costs import Costs, choose_thresholds, decide, decision_costs
 from components.fraud.detectors import DETECTORS, Detector
 from components.fraud.splits import Split
 from components.fraud.training.anomaly import Anomaly, fit_anomaly
@@ -89,12 +89,14 @@ def fit_candidate(
     difference = verify(model, originals(fitted, calibration, classes, anomaly, shown), shown)
     priced = slices["thresholds"]
     probability = calibration.apply(fitted.margin(priced.features))
-    thresholds = choose_thresholds(probability, priced.fraud, priced.amount_minor, costs)
+    thresholds = choose_thresholds(probability, priced.amount_minor, costs)
+    decided = decide(probability, thresholds.review, thresholds.decline)
     parameters: dict[str, Parameter] = {**settings, "seed": seed, "trials": trials}
     metrics = {
         **fitted.learned,
         **_metrics(fitted, calibration, slices),
-        "cost_minor": thresholds.cost_minor,
+        "expected_cost_minor": thresholds.cost_minor,
+        "cost_minor": float(decision_costs(decided, priced.fraud, priced.amount_minor, costs).mean()),
         "onnx_difference": difference,
     }
     seconds = time.perf_counter() - began

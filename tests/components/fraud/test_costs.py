@@ -34,40 +34,44 @@ def test_a_threshold_includes_the_probability_it_names() -> None:
 
 
 rows = st.lists(
-    st.tuples(st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5, 0.9, 1.0]), st.booleans(), st.integers(0, 50_000)),
-    min_size=1,
-    max_size=25,
+    st.tuples(st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5, 0.9, 1.0]), st.integers(0, 50_000)), min_size=1, max_size=25
 )
 
 
 @settings(deadline=None, max_examples=150)
 @given(rows, st.sampled_from([CARD, FIXED, *COSTS.values()]))
-def test_no_other_pair_of_thresholds_is_cheaper(table: list[tuple[float, bool, int]], costs: Costs) -> None:
-    probability, fraud, amount = (np.array(column) for column in zip(*table, strict=True))
-    chosen = choose_thresholds(probability, fraud, amount, costs)
+def test_no_other_pair_of_thresholds_is_expected_to_cost_less(table: list[tuple[float, int]], costs: Costs) -> None:
+    probability, amount = (np.array(column) for column in zip(*table, strict=True))
+    chosen = choose_thresholds(probability, amount, costs)
     assert 0 <= chosen.review <= chosen.decline <= 1
 
+    def expected(low: float, high: float) -> float:
+        decision = decide(probability, low, high)
+        as_fraud, as_genuine = (decision_costs(decision, np.full(len(amount), f), amount, costs) for f in (1, 0))
+        return float((probability * as_fraud + (1 - probability) * as_genuine).mean())
+
     bounds = [0.0, *((np.unique(probability)[:-1] + np.unique(probability)[1:]) / 2), 1.01]
-    everything = [
-        decision_costs(decide(probability, low, high), fraud, amount, costs).mean()
-        for low, high in itertools.combinations_with_replacement(bounds, 2)
-    ]
+    everything = [expected(low, high) for low, high in itertools.combinations_with_replacement(bounds, 2)]
     assert chosen.cost_minor == pytest.approx(min(everything), abs=1e-6)
-    below_one = probability < 1
-    own = decision_costs(decide(probability, chosen.review, chosen.decline), fraud, amount, costs)
-    if below_one.all():
-        assert own.mean() == pytest.approx(chosen.cost_minor, abs=1e-6)
+    if (probability < 1).all():
+        assert expected(chosen.review, chosen.decline) == pytest.approx(chosen.cost_minor, abs=1e-6)
 
 
-def test_without_frauds_nobody_is_stopped() -> None:
-    chosen = choose_thresholds([0.1, 0.2, 0.3], [0, 0, 0], [100, 100, 100], CARD)
-    assert (chosen.review, chosen.decline, chosen.cost_minor) == (1.0, 1.0, 0.0)
+def test_where_nothing_is_suspicious_nobody_is_stopped() -> None:
+    chosen = choose_thresholds([0.0, 0.0001, 0.0002], [100, 100, 100], CARD)
+    assert (chosen.review, chosen.decline) == (1.0, 1.0)
+    assert chosen.cost_minor == pytest.approx(0.01)
+
+
+def test_a_payment_is_reviewed_where_its_risk_is_worth_the_fee() -> None:
+    probability, amount = np.linspace(0.0, 0.2, 2001), np.full(2001, 5_000)
+    assert choose_thresholds(probability, amount, CARD).review == pytest.approx(250 / 5_000, abs=1e-4)
 
 
 def test_amounts_that_are_needed_and_missing_are_asked_for() -> None:
     with pytest.raises(CostsError, match="pass amount_minor"):
-        choose_thresholds([0.1], [1], None, CARD)
+        choose_thresholds([0.1], None, CARD)
     with pytest.raises(CostsError, match="review_minor must be finite and not negative, got -1"):
         Costs(None, -1, 0.0, 0)
     with pytest.raises(CostsError, match="between 0 and 1"):
-        choose_thresholds([np.nan], [1], [1], CARD)
+        choose_thresholds([np.nan], [1], CARD)

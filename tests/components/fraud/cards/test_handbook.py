@@ -34,7 +34,7 @@ def test_rows_become_transactions_whose_labels_are_known_a_week_later(tmp_path: 
     assert load_handbook(tmp_path / "raw.parquet", tmp_path / "out.parquet") == 3
     table = pq.read_table(tmp_path / "out.parquet")
     assert table.schema.equals(TRANSACTION_SCHEMA)
-    assert table["transaction_id"].to_pylist() == ["T000000009", "T000000010", "T000000011"]
+    assert table["transaction_id"].to_pylist() == ["P000000009", "P000000010", "P000000011"]
     assert table["amount_minor"].to_pylist() == [8151, 5716, 22029]
     assert table["pattern"].to_pylist() == ["", "", "large_amount"]
     assert table["fraud"].to_pylist() == [0, 0, 1]

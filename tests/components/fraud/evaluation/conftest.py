@@ -76,7 +76,7 @@ def write_candidate(card_table: Path, card_slices: Split, tmp_path_factory: pyte
         model.fit(values[card_slices.train], fraud[card_slices.train])
         slice_ = card_slices.thresholds
         probability = model.predict_proba(values[slice_])[:, 1]
-        chosen = choose_thresholds(probability, fraud[slice_], table["amount_minor"].to_numpy()[slice_], COSTS["card"])
+        chosen = choose_thresholds(probability, table["amount_minor"].to_numpy()[slice_], COSTS["card"])
         folder = tmp_path_factory.mktemp(name)
         (folder / "model.onnx").write_bytes(exported(model, len(features)))
         (folder / "thresholds.json").write_text(json.dumps({"review": chosen.review, "decline": chosen.decline}))
