@@ -1,12 +1,12 @@
 """Which processes make up the platform on one machine, in the order they start."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.capacity import usable_cores
 from local.settings import LocalSettings
 from runtime.settings import RuntimeSettings
 
@@ -87,7 +87,7 @@ def environment(local: LocalSettings, runtime: RuntimeSettings, inherited: Mappi
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MPLCONFIGDIR": str(cache / "matplotlib"),
-        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),
+        "OMP_NUM_THREADS": str(max(1, usable_cores() // 2)),
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(state / "tmp"),
         "TORCHINDUCTOR_CACHE_DIR": str(cache / "torch"),

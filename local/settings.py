@@ -38,6 +38,10 @@ class LocalSettings(BaseSettings):
     profile: Literal["quick", "full"] = "quick"
     """How thoroughly the first run trains: `quick` takes minutes on two cores."""
 
+    training_memory_gb: float | None = Field(default=None, gt=0, le=1024)
+    """Memory that one training may take; the first ones run at the same time only where each finds that much. Left out:
+    8 for `full`, the largest limit of a step in `pipelines/`, and 3 for `quick`, which was seen to take 1.2."""
+
     start_timeout_seconds: float = Field(default=180.0, gt=0, le=3600)
     """Longest wait for one process to become ready."""
 
@@ -46,3 +50,8 @@ class LocalSettings(BaseSettings):
 
     refresh: bool = True
     """Whether features are refreshed after each closed bar while the platform is up."""
+
+    @property
+    def memory_of_a_training_gb(self) -> float:
+        """What one training of the profile may take."""
+        return self.training_memory_gb or {"quick": 3.0, "full": 8.0}[self.profile]
