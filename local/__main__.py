@@ -7,11 +7,11 @@ from dotenv import load_dotenv
 from pydantic import ValidationError
 from rich.console import Console
 
+from local.launch import LaunchError, Platform
 from local.orphans import PortTakenError
 from local.settings import LocalSettings
 from local.show import follow_logs, show_forecast, show_status
 from local.supervisor import SupervisorError
-from local.up import LaunchError, Platform
 from local.up import down as take_down
 from local.up import up as bring_up
 from runtime.process_lock import LockHeldError
@@ -32,7 +32,7 @@ def _platform() -> Platform:
 
 @app.command()
 def up() -> None:
-    """Start everything, train the first champion if there is none, and print one forecast."""
+    """Start everything, train the first champions if there are none, and print one forecast."""
     platform = _platform()
     try:
         answer = bring_up(platform)

@@ -1,25 +1,18 @@
-"""Bring the platform up: MLflow, the first champion, the predictor, the gateway, one forecast.
+"""Bring the platform up: MLflow, the first champions, the predictor, the gateway, one forecast.
 
 Every step looks at what is there before it does anything: running it again is quick, and running it after a crash
 heals.
 """
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import httpx
-from rich.console import Console
 
+from local.launch import LaunchError, Platform, run
 from local.orphans import check_ports_free, sweep
-from local.programs import HOST, Program, environment, programs
-from local.settings import LocalSettings
-from local.supervisor import Supervisor, SupervisorError
+from local.programs import HOST, Program
+from local.training import train_first_champions
 from runtime.process_lock import process_lock
-from runtime.settings import RuntimeSettings
 
 _POLL_SECONDS = 0.2
 _PORT_SETTINGS = {
@@ -30,42 +23,7 @@ _PORT_SETTINGS = {
     "gateway": "LOCAL_GATEWAY_PORT",
     "brain-worker": "LOCAL_WORKER_PORT",
 }
-FIRST_CHAMPIONS = {"crypto-forecast-1h": "crypto-forecast", "fraud-card": "fraud-detection"}
-"""Models that the platform does not come up without, and the pipeline that trains each from what is shipped."""
-
 SERVING = ("crypto-predictor", "fraud-predictor", "fraud-features", "gateway", "brain-worker")
-
-
-class LaunchError(RuntimeError):
-    """The platform did not come up; the message says which part and where its log is."""
-
-
-@dataclass(frozen=True)
-class Platform:
-    """The launcher's view of one state folder."""
-
-    local: LocalSettings
-    runtime: RuntimeSettings
-    console: Console
-
-    @property
-    def supervisor(self) -> Supervisor:
-        """The supervisor of this state folder."""
-        return Supervisor(self.runtime.state_dir.resolve())
-
-    @property
-    def programs(self) -> tuple[Program, ...]:
-        """The processes in start order."""
-        return programs(self.local, self.runtime)
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """What every process is told."""
-        return {**environment(self.local, self.runtime, os.environ), "LOCAL_PYTHON": sys.executable}
-
-    def program(self, name: str) -> Program:
-        """One program by name."""
-        return next(program for program in self.programs if program.name == name)
 
 
 def up(platform: Platform) -> dict[str, object]:
@@ -81,14 +39,12 @@ def up(platform: Platform) -> dict[str, object]:
     with process_lock(state_dir / "run" / "up.lock", "make up"):
         _ensure_supervisor(platform)
         _start(platform, "mlflow")
-        _run(platform, "Settling promotions that a crash left open", "-m", "pipelines", "reconcile")
-        for model, pipeline in FIRST_CHAMPIONS.items():
-            if champion(platform, model) is None:
-                _train(platform, model, pipeline)
+        run(platform, "Settling promotions that a crash left open", "-m", "pipelines", "reconcile")
+        train_first_champions(platform)
         for name in SERVING:
             platform.supervisor.launch(name)
         if not _predictor_has_features(platform):
-            _run(platform, "Materialising features", "-m", "pipelines", "run", "crypto-refresh", "--target", "local")
+            run(platform, "Materialising features", "-m", "pipelines", "run", "crypto-refresh", "--target", "local")
         for name in SERVING:
             _wait_ready(platform, platform.program(name))
         if platform.local.refresh:
@@ -103,16 +59,6 @@ def down(platform: Platform) -> int:
         if platform.supervisor.running():
             platform.supervisor.shutdown(platform.local.stop_timeout_seconds * (len(platform.programs) + 1))
         return sweep(state_dir, platform.local.stop_timeout_seconds)
-
-
-def champion(platform: Platform, model: str) -> str | None:
-    """The version that the champion alias points at, or None before the first promotion."""
-    address = f"http://{HOST}:{platform.local.mlflow_port}/api/2.0/mlflow/registered-models/alias"
-    answer = httpx.get(address, params={"name": model, "alias": "champion"}, timeout=30)
-    if answer.status_code == httpx.codes.NOT_FOUND or answer.status_code == httpx.codes.BAD_REQUEST:
-        return None
-    answer.raise_for_status()
-    return str(answer.json()["model_version"]["version"])
 
 
 def forecast(platform: Platform, symbol: str = "BTC") -> dict[str, object]:
@@ -192,32 +138,3 @@ def _lacks_features(url: str) -> bool:
     except (httpx.HTTPError, ValueError):
         return False
     return bool(said.get("model_version")) and not said.get("ready") and "crypto-refresh" in str(said.get("reason"))
-
-
-def _train(platform: Platform, model: str, pipeline: str) -> None:
-    platform.console.print(f"{model} has no champion yet: training the first one ({platform.local.profile} profile)")
-    arguments = ("-m", "pipelines", "run", pipeline, "--target", "local", "--profile", platform.local.profile)
-    _run(platform, "Training", *arguments, shown=True)
-    if champion(platform, model) is None:
-        raise LaunchError(
-            f"the {pipeline} run ended without a champion: the gate's page says why no candidate became one; "
-            f"it is in MLflow, http://{HOST}:{platform.local.mlflow_port}"
-        )
-
-
-def _run(platform: Platform, title: str, *arguments: str, shown: bool = False) -> None:
-    command = [sys.executable, *arguments]
-    if shown:
-        code = subprocess.run(command, env=dict(platform.environment), check=False).returncode  # noqa: S603
-        said = "see above"
-    else:
-        with platform.console.status(title):
-            done = subprocess.run(  # noqa: S603 - our own interpreter and modules
-                command, env=dict(platform.environment), check=False, capture_output=True, text=True
-            )
-        code, said = done.returncode, (done.stdout + done.stderr).strip()[-2000:]
-    if code:
-        raise LaunchError(f"{title} failed with exit code {code}: {said}")
-
-
-__all__ = ["LaunchError", "Platform", "SupervisorError", "champion", "down", "forecast", "up"]
