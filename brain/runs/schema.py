@@ -57,6 +57,7 @@ _waits = runs.c.state == "queued"
 Index("runs_that_wait", runs.c.owner, runs.c.priority, runs.c.created_us, sqlite_where=_waits, postgresql_where=_waits)
 _held = runs.c.state.in_(("running", "cancelling"))
 Index("runs_that_are_held", runs.c.lease_until_us, sqlite_where=_held, postgresql_where=_held)
+Index("runs_by_end", runs.c.finished_us)
 Index("runs_by_state", runs.c.state, runs.c.kind, runs.c.priority)
 Index("runs_by_owner", runs.c.owner, runs.c.created_us, runs.c.id)
 Index("runs_by_key", runs.c.owner, runs.c.idempotency_key, runs.c.created_us)
