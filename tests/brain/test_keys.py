@@ -20,16 +20,9 @@ from runtime.api_keys import generate_key, hash_key, verify
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'kept' / 'brain.db'}"
-    return str(request.getfixturevalue("postgres_database"))
-
-
 @pytest.fixture
-def store(url: str) -> Iterator[Any]:
-    with contextlib.closing(open_key_store(url)) as opened:
+def store(database_url: str) -> Iterator[Any]:
+    with contextlib.closing(open_key_store(database_url)) as opened:
         yield opened
 
 
@@ -77,10 +70,10 @@ def test_the_same_id_is_not_kept_twice(store: Any) -> None:
     assert len(store.all()) == 1
 
 
-def test_a_second_process_sees_what_the_first_kept(url: str, store: Any) -> None:
+def test_a_second_process_sees_what_the_first_kept(database_url: str, store: Any) -> None:
     kept, digest = key(1, "predict")
     store.add(kept, digest)
-    with contextlib.closing(open_key_store(url)) as other:
+    with contextlib.closing(open_key_store(database_url)) as other:
         assert other.by_digest(digest) == kept
         other.revoke(kept.id, NOW)
     assert store.by_id(kept.id).revoked_at == NOW

@@ -50,13 +50,10 @@ def toy_route(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brain.app, "create_api", with_toy)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def desk(request: pytest.FixtureRequest, open_gateway: Callable[..., Any], toy_route: None) -> AsyncIterator[Any]:
+@pytest.fixture
+async def desk(database_url: str, open_gateway: Callable[..., Any], toy_route: None) -> AsyncIterator[Any]:
     """A gateway on either database."""
-    database = {}
-    if request.param == "postgresql":
-        database = {"database_url": request.getfixturevalue("postgres_database")}
-    yield await open_gateway(**database)
+    yield await open_gateway(database_url=database_url)
 
 
 @pytest.fixture

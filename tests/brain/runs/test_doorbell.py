@@ -16,9 +16,9 @@ KINDS = ("orchestration",)
 
 
 @pytest.fixture
-async def doorbell(url: str, store: SqlRunStore) -> AsyncIterator[Doorbell]:
+async def doorbell(database_url: str, store: SqlRunStore) -> AsyncIterator[Doorbell]:
     """Has rung for having been opened, and is quiet."""
-    opened = Doorbell(url)
+    opened = Doorbell(database_url)
     assert await opened.wait(5)
     await asyncio.sleep(0.1)
     yield opened
@@ -74,12 +74,12 @@ async def test_claims_commits_cancels_and_releases_ring(
 
 
 async def test_a_doorbell_that_is_opened_before_the_store_rings_once_there_is_one(
-    url: str, make: Callable[..., Any]
+    database_url: str, make: Callable[..., Any]
 ) -> None:
-    early = Doorbell(url)
+    early = Doorbell(database_url)
     waiting = asyncio.create_task(early.wait(10))
     await asyncio.sleep(0.2)
-    opened = await asyncio.to_thread(SqlRunStore, url)
+    opened = await asyncio.to_thread(SqlRunStore, database_url)
     assert await waiting
     opened.close()
     early.close()

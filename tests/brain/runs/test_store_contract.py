@@ -23,7 +23,7 @@ KINDS = ("orchestration",)
 
 
 def test_an_accepted_run_is_there_for_its_owner_and_for_a_store_that_is_opened_later(
-    store: SqlRunStore, make: Make, url: str, clock: Any
+    store: SqlRunStore, make: Make, database_url: str, clock: Any
 ) -> None:
     deadline = datetime(2026, 3, 2, tzinfo=UTC)
     made = store.create(make("r1", priority="high", deadline=deadline, budget_minor=100))
@@ -34,7 +34,7 @@ def test_an_accepted_run_is_there_for_its_owner_and_for_a_store_that_is_opened_l
         Progress(0, 2, "tasks"),
     )
     store.close()
-    again = SqlRunStore(url, clock)
+    again = SqlRunStore(database_url, clock)
     assert again.get("r1", "ann") == made
     assert [(task.id, task.after, task.state) for task in again.tasks("r1")] == [
         ("a", (), "waiting"),

@@ -1,27 +1,11 @@
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.decision_log import EntityKey, NewAlert, NewEvent
 from runtime.decision_log.sql_log import SqlDecisionLog
-
-START_US = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 1_000_000
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now_us = START_US
-
-    def __call__(self) -> int:
-        return self.now_us
-
-    def advance(self, seconds: float) -> None:
-        self.now_us += round(seconds * 1_000_000)
+from tests.support.clock import START_US, Clock
 
 
 @pytest.fixture
@@ -29,17 +13,9 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'deep' / 'decisions.db'}"
-    found: str = request.getfixturevalue("postgres_database")
-    return found
-
-
 @pytest.fixture
-def log(url: str, clock: Clock) -> Iterator[SqlDecisionLog]:
-    opened = SqlDecisionLog(url, clock)
+def log(database_url: str, clock: Clock) -> Iterator[SqlDecisionLog]:
+    opened = SqlDecisionLog(database_url, clock)
     yield opened
     opened.close()
 

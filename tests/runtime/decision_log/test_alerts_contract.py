@@ -144,8 +144,8 @@ def test_deliveries_of_a_state_are_paged_newest_first(log: SqlDecisionLog, event
     assert [one.alert.id for one in log.deliveries.list("pending", first[-1].id)] == ["a0"]
 
 
-def test_claims_at_once_never_share_a_delivery(url: str, event: MakeEvent) -> None:
-    logs = [SqlDecisionLog(url) for _ in range(3)]
+def test_claims_at_once_never_share_a_delivery(database_url: str, event: MakeEvent) -> None:
+    logs = [SqlDecisionLog(database_url) for _ in range(3)]
     logs[0].commit([event(f"t{number}", alert=f"a{number}", targets=["ops"]) for number in range(60)])
     taken: list[int] = []
 

@@ -175,8 +175,8 @@ def test_events_of_another_stream_do_not_move_a_key(log: SqlDecisionLog, event: 
     log.commit([event("t3")], {("customer", "C1"): 2})
 
 
-def test_of_writers_that_read_the_same_head_one_commits(url: str, event: MakeEvent) -> None:
-    logs = [SqlDecisionLog(url) for _ in range(4)]
+def test_of_writers_that_read_the_same_head_one_commits(database_url: str, event: MakeEvent) -> None:
+    logs = [SqlDecisionLog(database_url) for _ in range(4)]
     outcomes: list[str] = []
     together = threading.Barrier(8)
 
@@ -199,13 +199,13 @@ def test_of_writers_that_read_the_same_head_one_commits(url: str, event: MakeEve
         one.close()
 
 
-def test_a_reader_that_follows_many_writers_misses_nothing(url: str, event: MakeEvent) -> None:
-    logs = [SqlDecisionLog(url) for _ in range(3)]
+def test_a_reader_that_follows_many_writers_misses_nothing(database_url: str, event: MakeEvent) -> None:
+    logs = [SqlDecisionLog(database_url) for _ in range(3)]
     running = [True]
     seen: list[int] = []
 
     def follow() -> None:
-        with_log = SqlDecisionLog(url)
+        with_log = SqlDecisionLog(database_url)
         while True:
             last = not running[0]
             page = with_log.read("cards", seen[-1] if seen else 0, 7)
@@ -283,11 +283,11 @@ TABLES = ("events", "event_keys", "answers", "alerts", "alert_events", "rule_set
 
 @pytest.mark.parametrize("statement", ["UPDATE {table} SET {column} = {column}", "DELETE FROM {table}"])
 def test_the_database_refuses_to_edit_or_delete(
-    url: str, log: SqlDecisionLog, event: MakeEvent, statement: str
+    database_url: str, log: SqlDecisionLog, event: MakeEvent, statement: str
 ) -> None:
     log.commit([event("t1", alert="a1")])
     log.rule_sets.put("d1", "rules: []")
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
     for table in TABLES:
         column = {"rule_sets": "text", "alert_events": "who"}.get(table, "sequence")
         with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
@@ -307,18 +307,18 @@ def test_postgresql_refuses_to_truncate(postgres_database: str, event: MakeEvent
     log.close()
 
 
-def test_reopening_finds_everything_again(url: str, log: SqlDecisionLog, event: MakeEvent) -> None:
+def test_reopening_finds_everything_again(database_url: str, log: SqlDecisionLog, event: MakeEvent) -> None:
     (logged,) = log.commit([event("t1", idempotency_key="k1", alert="a1", targets=["hook"])])
-    again = SqlDecisionLog(url, log._database.now)
+    again = SqlDecisionLog(database_url, log._database.now)
     assert again.find_event("cards", "t1") == logged
     assert again.find_key("ann", "k1") == logged
     assert again.deliveries.counts()["pending"] == 1
     again.close()
 
 
-def test_reading_waits_for_no_writer(url: str, log: SqlDecisionLog, event: MakeEvent) -> None:
+def test_reading_waits_for_no_writer(database_url: str, log: SqlDecisionLog, event: MakeEvent) -> None:
     log.commit([event("t1")])
-    other = SqlDecisionLog(url)
+    other = SqlDecisionLog(database_url)
     with log._database.writing() as connection:
         connection.execute(text("INSERT INTO decision_rule_sets VALUES ('d', 't')"))
         assert other.head("cards") == 1

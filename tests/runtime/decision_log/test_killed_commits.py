@@ -30,10 +30,10 @@ def _state(log: SqlDecisionLog) -> list[object]:
     ]
 
 
-def _statements(url: str, event: Callable[..., NewEvent]) -> int:
+def _statements(database_url: str, event: Callable[..., NewEvent]) -> int:
     """How many statements such a commit has."""
     seen: list[object] = []
-    log = SqlDecisionLog(url)
+    log = SqlDecisionLog(database_url)
     sqlalchemy_event.listen(log._database.engine, "before_cursor_execute", lambda *given: seen.append(given))
     log.commit(_batch(event))
     log.close()
@@ -41,21 +41,21 @@ def _statements(url: str, event: Callable[..., NewEvent]) -> int:
 
 
 def test_a_killed_commit_leaves_nothing(
-    url: str,
+    database_url: str,
     tmp_path: Path,
     event: Callable[..., NewEvent],
     killed_in_fork: Callable[[Callable[[Die], object]], None],
 ) -> None:
     # The places after the last statement are killed before the commit itself.
     for place in range(_statements(f"sqlite:///{tmp_path / 'scratch.db'}", event) + 2):
-        log = SqlDecisionLog(url)
+        log = SqlDecisionLog(database_url)
         if place == 0:
             log.commit([event("t1")])
         before = _state(log)
         log.close()
 
         def work(die: Die, place: int = place) -> None:
-            inner = SqlDecisionLog(url)
+            inner = SqlDecisionLog(database_url)
             left = [place]
 
             def step(*_: object) -> None:
@@ -68,20 +68,20 @@ def test_a_killed_commit_leaves_nothing(
             inner.commit(_batch(event))
 
         killed_in_fork(work)
-        log = SqlDecisionLog(url)
+        log = SqlDecisionLog(database_url)
         assert _state(log) == before, f"killed at statement {place}"
         log.close()
 
 
 def test_what_was_answered_survives_a_kill(
-    url: str, event: Callable[..., NewEvent], killed_in_fork: Callable[[Callable[[Die], object]], None]
+    database_url: str, event: Callable[..., NewEvent], killed_in_fork: Callable[[Callable[[Die], object]], None]
 ) -> None:
     def work(die: Die) -> None:
-        SqlDecisionLog(url).commit(_batch(event))
+        SqlDecisionLog(database_url).commit(_batch(event))
         die()
 
     killed_in_fork(work)
-    log = SqlDecisionLog(url)
+    log = SqlDecisionLog(database_url)
     assert [one.event_id for one in log.read("cards", 0, 10)] == ["t2", "t3"]
     assert log.find_key("ann", "k2") == log.find_event("cards", "t2")
     assert log.deliveries.counts()["pending"] == 2

@@ -10,17 +10,9 @@ from runtime.promotion_log import PromotionConflictError, PromotionNotFoundError
 from runtime.promotion_log.sql_log import SqlPromotionLog
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'deep' / 'release.db'}"
-    found: str = request.getfixturevalue("postgres_database")
-    return found
-
-
 @pytest.fixture
-def log(url: str) -> Iterator[SqlPromotionLog]:
-    opened = SqlPromotionLog(url)
+def log(database_url: str) -> Iterator[SqlPromotionLog]:
+    opened = SqlPromotionLog(database_url)
     yield opened
     opened.close()
 
@@ -87,8 +79,8 @@ def test_a_promotion_that_is_not_there_cannot_end(log: SqlPromotionLog) -> None:
         log.done("nothing-like-it")
 
 
-def test_of_many_writers_at_once_exactly_one_gets_the_intent(url: str) -> None:
-    logs = [SqlPromotionLog(url) for _ in range(8)]
+def test_of_many_writers_at_once_exactly_one_gets_the_intent(database_url: str) -> None:
+    logs = [SqlPromotionLog(database_url) for _ in range(8)]
     outcomes: list[str] = []
     together = threading.Barrier(len(logs))
 
@@ -111,18 +103,18 @@ def test_of_many_writers_at_once_exactly_one_gets_the_intent(url: str) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE promotion_events SET actor = 'eve'", "DELETE FROM promotion_events"])
-def test_the_database_refuses_to_edit_or_delete(url: str, log: SqlPromotionLog, statement: str) -> None:
+def test_the_database_refuses_to_edit_or_delete(database_url: str, log: SqlPromotionLog, statement: str) -> None:
     identity = _intend(log)
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
     with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
         connection.execute(text(statement))
     engine.dispose()
     assert log.pending()[0].id == identity
 
 
-def test_reopening_finds_everything_again(url: str, log: SqlPromotionLog) -> None:
+def test_reopening_finds_everything_again(database_url: str, log: SqlPromotionLog) -> None:
     identity = _intend(log)
-    again = SqlPromotionLog(url)
+    again = SqlPromotionLog(database_url)
     assert again.pending()[0].id == identity
     again.close()
 

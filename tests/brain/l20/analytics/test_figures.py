@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,34 +14,19 @@ from brain.l20.analytics.settings import AnalyticsSettings
 from brain.runs import NewRun, NewTask, Priority, TaskChange
 from brain.runs.presence import Beat
 from brain.runs.store import SqlRunStore
-from runtime.moments import microseconds
+from tests.support.clock import Clock
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> int:
-        self.now += timedelta(microseconds=1)
-        return microseconds(self.now)
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(look_us=1)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[SqlRunStore]:
-    url = f"sqlite:///{tmp_path / 'runs.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_database")
-    opened = SqlRunStore(url, clock)
+def store(database_url: str, clock: Clock) -> Iterator[SqlRunStore]:
+    opened = SqlRunStore(database_url, clock)
     yield opened
     opened.close()
 
