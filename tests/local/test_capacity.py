@@ -1,6 +1,7 @@
 """Whether there is room to train twice at once."""
 
 import os
+import re
 from pathlib import Path
 
 import psutil
@@ -9,7 +10,8 @@ import pytest
 from local.capacity import GIGABYTE, against_together, free_memory_bytes, usable_cores
 from local.programs import environment
 from local.settings import LocalSettings
-from runtime.settings import RuntimeSettings
+from local.training import FIRST_CHAMPIONS
+from runtime.settings import REPOSITORY_ROOT, RuntimeSettings
 
 SETTINGS = LocalSettings(training_memory_gb=8)
 V2 = ("memory.max", "memory.current", "inactive_file")
@@ -84,7 +86,9 @@ def test_control_groups_that_cannot_be_read_limit_nothing(tmp_path: Path) -> Non
     assert free_memory_bytes(tmp_path, tmp_path / "none") > GIGABYTE // 100
 
 
-def test_a_full_training_is_given_more_memory_than_a_quick_one_unless_told_otherwise() -> None:
-    assert LocalSettings(profile="full").memory_of_a_training_gb == 8
+def test_a_full_training_is_given_as_much_memory_as_its_largest_step_may_take_and_a_quick_one_less() -> None:
+    files = [REPOSITORY_ROOT / "pipelines" / f"{name.replace('-', '_')}.py" for name in FIRST_CHAMPIONS.values()]
+    limits = [int(found) for file in files for found in re.findall(r'set_memory_limit\("(\d+)G"\)', file.read_text())]
+    assert LocalSettings(profile="full").memory_of_a_training_gb == max(limits)
     assert LocalSettings(profile="quick").memory_of_a_training_gb == 3
     assert LocalSettings(profile="full", training_memory_gb=5).memory_of_a_training_gb == 5
