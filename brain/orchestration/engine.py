@@ -9,6 +9,7 @@ is not safe.
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from brain.capabilities.port import Call, Capability
@@ -23,6 +24,8 @@ from brain.worker.port import Held, Outcome, Rest
 
 REST_SECONDS = 3.0
 """A run in which nothing is to be done for longer gives its place in the worker to others."""
+
+_DECIDING_THREADS = 4
 
 Observer = Callable[[str, str, float], None]
 
@@ -53,18 +56,29 @@ class Engine:
         self._observe = observe
         self._parallel_calls = parallel_calls
         self._call_seconds = call_seconds
+        self._deciding = ThreadPoolExecutor(_DECIDING_THREADS, thread_name_prefix="agenda")
 
     async def __call__(self, held: Held) -> Outcome | Rest | None:
         """See `brain.worker.port.Handler`."""
         agenda = Agenda(held.run, held.tasks, self._registry)
-        return await _Execution(held, agenda, self._parallel_calls, self._call_seconds, self._observe).carry_out()
+        execution = _Execution(held, agenda, self._deciding, self._parallel_calls, self._call_seconds, self._observe)
+        return await execution.carry_out()
 
 
 class _Execution:
     """A run in hand."""
 
-    def __init__(self, held: Held, agenda: Agenda, parallel_calls: int, call_seconds: float, observe: Observer) -> None:
+    def __init__(
+        self,
+        held: Held,
+        agenda: Agenda,
+        deciding: Executor,
+        parallel_calls: int,
+        call_seconds: float,
+        observe: Observer,
+    ) -> None:
         self._held = held
+        self._deciding = deciding
         self._observe = observe
         self._agenda = agenda
         self._parallel_calls = parallel_calls
@@ -83,9 +97,7 @@ class _Execution:
                 if time.time() >= self._agenda.deadline:
                     await self._expired()
                     return self._outcome()
-                starts = (
-                    [] if self._held.stop.is_set() else self._agenda.starts(self._parallel_calls - len(self._calls))
-                )
+                starts = [] if self._held.stop.is_set() else await self._starts()
                 if self._agenda.all_ended:
                     return self._outcome()
                 await self._record()
@@ -101,6 +113,11 @@ class _Execution:
 
     def _outcome(self) -> Outcome:
         return ending(self._held.run, self._agenda.steps, self._agenda.take_changes())
+
+    async def _starts(self) -> list[tuple[Step, Capability]]:
+        """What to start, decided in a thread: a few conditions over large results take seconds."""
+        places = self._parallel_calls - len(self._calls)
+        return await asyncio.get_running_loop().run_in_executor(self._deciding, self._agenda.starts, places)
 
     async def _record(self) -> None:
         changes: list[TaskChange] = self._agenda.take_changes()
