@@ -112,7 +112,10 @@ class _Execution:
             await self._cut_off(list(self._calls))
 
     def _outcome(self) -> Outcome:
-        return ending(self._held.run, self._agenda.steps, self._agenda.take_changes())
+        """As cancelled where that came in time for a step, also if no step is left."""
+        steps = self._agenda.steps
+        in_time = self._held.cancelling and any(one.state == "cancelled" and one.error is None for one in steps)
+        return ending(self._held.run, steps, self._agenda.take_changes(), state="cancelled" if in_time else None)
 
     async def _starts(self) -> list[tuple[Step, Capability]]:
         """What to start, decided in a thread: a few conditions over large results take seconds."""

@@ -45,3 +45,20 @@ async def test_the_loop_goes_on_while_conditions_and_references_are_looked_at(
         ended = await floor.ended(run.id)
     assert ended.state == "succeeded" and floor.tasks(run.id)["b"].result == {"sum": 1.0}
     assert gate.was_opened and all(gate.was_opened)
+
+
+async def test_a_run_that_is_cancelled_while_its_conditions_are_looked_at_calls_nobody_for_them(
+    floor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    monkeypatch.setattr(agenda, "evaluate", gate.before(agenda.evaluate))
+    run = floor.accept(
+        NewTask("a", "add", {"left": 1}),
+        NewTask("b", "add", {"left": 2}, ("a",), options={"when": SUM_IS_ONE}),
+    )
+    async with floor.working():
+        assert await asyncio.to_thread(gate.entered.wait, 10)
+        floor.store.ask_cancel(run.id)
+        gate.opened.set()
+        ended = await floor.ended(run.id)
+    assert ended.state == "cancelled" and f"{run.id}/b" not in floor.toys.calls
