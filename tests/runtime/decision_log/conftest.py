@@ -2,6 +2,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import event as sqlalchemy_event
 
 from runtime.decision_log import EntityKey, NewAlert, NewEvent
 from runtime.decision_log.sql_log import SqlDecisionLog
@@ -18,6 +19,14 @@ def log(database_url: str, clock: Clock) -> Iterator[SqlDecisionLog]:
     opened = SqlDecisionLog(database_url, clock)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def commits(log: SqlDecisionLog) -> list[int]:
+    """A list that grows by one with every transaction that is committed."""
+    seen: list[int] = []
+    sqlalchemy_event.listen(log._database.engine, "commit", lambda _connection: seen.append(1))
+    return seen
 
 
 def _event(

@@ -50,14 +50,6 @@ def _together(log: SqlDecisionLog, commits: list[list[NewEvent]], heads: Sequenc
         return [future.result(timeout=30) for future in futures]
 
 
-@pytest.fixture
-def commits(log: SqlDecisionLog) -> list[int]:
-    """A list that grows by one with every transaction that is committed."""
-    seen: list[int] = []
-    sqlalchemy_event.listen(log._database.engine, "commit", lambda _connection: seen.append(1))
-    return seen
-
-
 def test_those_that_wait_are_committed_together_in_their_order(
     log: SqlDecisionLog, event: MakeEvent, commits: list[int]
 ) -> None:

@@ -34,14 +34,6 @@ def _recent(seen: Seen | Exception) -> list[str]:
     return [one.event_id for one in seen.recent]
 
 
-@pytest.fixture
-def commits(log: SqlDecisionLog) -> list[int]:
-    """A list that grows by one with every transaction that is committed."""
-    seen: list[int] = []
-    sqlalchemy_event.listen(log._database.engine, "commit", lambda _connection: seen.append(1))
-    return seen
-
-
 def test_many_commits_share_a_transaction_and_each_sees_those_before_it(
     log: SqlDecisionLog, event: MakeEvent, commits: list[int]
 ) -> None:
