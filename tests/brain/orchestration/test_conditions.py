@@ -1,23 +1,13 @@
-from dataclasses import dataclass
-from typing import Any
-
 import pytest
 from pydantic import ValidationError
 
 from brain.orchestration.conditions import Condition, NotComparableError, evaluate
 from brain.orchestration.references import UnresolvedError
-
-
-@dataclass
-class Done:
-    state: str
-    result: object = None
-    error: Any = None
-
+from tests.support.ended import Ended
 
 TASKS = {
-    "a": Done("succeeded", {"decision": "accept", "p": 0.25, "n": 1, "yes": True, "list": ["x", 1], "nothing": None}),
-    "b": Done("failed", None, {"status": 503}),
+    "a": Ended("succeeded", {"decision": "accept", "p": 0.25, "n": 1, "yes": True, "list": ["x", 1], "nothing": None}),
+    "b": Ended("failed", None, {"status": 503}),
 }
 
 

@@ -1,6 +1,4 @@
 import json
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,18 +12,11 @@ from brain.orchestration.references import (
     parse,
     resolve,
 )
-
-
-@dataclass
-class Done:
-    state: str
-    result: object = None
-    error: Any = None
-
+from tests.support.ended import Ended
 
 TASKS = {
-    "a": Done("succeeded", {"steps": [{"median": 1.5}, {"median": 2.0}], "name": "BTC", "none": None}),
-    "b": Done("failed", None, {"status": 503, "detail": "not served"}),
+    "a": Ended("succeeded", {"steps": [{"median": 1.5}, {"median": 2.0}], "name": "BTC", "none": None}),
+    "b": Ended("failed", None, {"status": 503, "detail": "not served"}),
 }
 
 names = st.text(st.characters(exclude_characters=".{}", exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -113,12 +104,12 @@ def test_what_is_not_there_is_said_with_how_far_the_path_led(text: str, said: st
 @pytest.mark.parametrize("written", ["${tasks.t.result}" * 50_000, ["${tasks.t.result}"] * 50_000])
 def test_a_result_that_is_named_too_often_is_refused_before_it_fills_the_memory(written: object) -> None:
     with pytest.raises(UnresolvedError, match="refer to parts"):
-        resolve(written, {"t": Done("succeeded", ["x" * 1000] * 10)})
+        resolve(written, {"t": Ended("succeeded", ["x" * 1000] * 10)})
 
 
 @given(values)
 def test_a_value_arrives_as_it_was_given_by_its_reference(value: object) -> None:
-    assert resolve({"x": "${tasks.t.result}"}, {"t": Done("succeeded", value)}) == {"x": value}
+    assert resolve({"x": "${tasks.t.result}"}, {"t": Ended("succeeded", value)}) == {"x": value}
 
 
 @given(values, st.lists(names, min_size=1, max_size=4))
@@ -129,7 +120,7 @@ def test_a_path_leads_to_what_stands_at_it(value: object, path: list[str]) -> No
     text = "${tasks.t.result." + ".".join(path) + "}"
     if "$${" in text:
         return
-    assert resolve(text, {"t": Done("succeeded", nested)}) == value
+    assert resolve(text, {"t": Ended("succeeded", nested)}) == value
 
 
 @given(values)
@@ -144,7 +135,7 @@ def test_text_of_any_kind_is_read_or_refused_and_nothing_else(text: str) -> None
         found = [one.task for _, one in find(text)]
     except ReferenceSyntaxError:
         return
-    tasks = {name: Done("succeeded", "r", {"x": 1}) for name in found}
+    tasks = {name: Ended("succeeded", "r", {"x": 1}) for name in found}
     try:
         resolve(text, tasks)
     except UnresolvedError:
