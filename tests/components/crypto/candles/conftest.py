@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from components.crypto.candles.settings import CandleSettings
-from tests.components.crypto.candles.wire import START, WireServer
+from runtime.object_store.local import LocalObjectStore
+from tests.components.crypto.candles.wire import HOUR, START, BinanceServer, WireServer, history
 
 Serve = Callable[[WireServer], WireServer]
 
@@ -48,6 +50,20 @@ def serve() -> Iterator[Serve]:
     for server in running:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def server(serve: Serve, request: pytest.FixtureRequest) -> BinanceServer:
+    """An exchange that has as many bars of BTC and ETH as `BARS` of the test's file says."""
+    bars: int = request.module.BARS
+    wire = BinanceServer({"BTC": history(bars), "ETH": history(bars)}, START + bars * HOUR)
+    serve(wire)
+    return wire
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> LocalObjectStore:
+    return LocalObjectStore(tmp_path / "objects")
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from components.crypto.candles.settings import CandleSettings
 from components.crypto.candles.sources import open_source
 from components.crypto.series import Series, Timeframe
 from runtime.moments import microseconds
-from tests.components.crypto.candles.conftest import Serve
 from tests.components.crypto.candles.wire import HOUR, START, BinanceServer, Fault, history
 
 BARS = 40
@@ -38,13 +37,6 @@ TRANSIENT = {
     "rows too short": Fault(200, b"[[1711756800000]]"),
     "nulls": Fault(200, b"[null]"),
 }
-
-
-@pytest.fixture
-def server(serve: Serve) -> BinanceServer:
-    wire = BinanceServer({"BTC": history(BARS), "ETH": history(BARS)}, START + BARS * HOUR)
-    serve(wire)
-    return wire
 
 
 async def fetch(settings: CandleSettings, symbol: str = "BTC") -> CandlePage:

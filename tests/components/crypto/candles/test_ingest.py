@@ -15,27 +15,14 @@ from components.crypto.ingest import ingest_candles
 from components.crypto.series import Series
 from runtime.object_store.local import LocalObjectStore
 from runtime.settings import runtime_settings
-from tests.components.crypto.candles.conftest import Serve
 from tests.components.crypto.candles.wire import HOUR, START, BinanceServer, Fault, candle, history, page_of
 
 BARS = 50
 
 
 @pytest.fixture
-def objects(tmp_path: Path) -> LocalObjectStore:
-    return LocalObjectStore(tmp_path / "objects")
-
-
-@pytest.fixture
 def output(tmp_path: Path) -> Path:
     return tmp_path / "out" / "candles.parquet"
-
-
-@pytest.fixture
-def server(serve: Serve) -> BinanceServer:
-    wire = BinanceServer({"BTC": history(BARS), "ETH": history(BARS)}, START + BARS * HOUR)
-    serve(wire)
-    return wire
 
 
 @pytest.fixture

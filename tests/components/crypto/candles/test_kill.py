@@ -12,8 +12,7 @@ import pytest
 from components.crypto.candles.settings import CandleSettings
 from components.crypto.ingest import ingest_candles
 from runtime.object_store.local import LocalObjectStore
-from tests.components.crypto.candles.conftest import Serve
-from tests.components.crypto.candles.wire import HOUR, START, BinanceServer, history
+from tests.components.crypto.candles.wire import START, BinanceServer
 
 BARS = 24 * 40
 PAGE_BARS = 96
@@ -24,13 +23,6 @@ from pathlib import Path
 from components.crypto.ingest import ingest_candles
 ingest_candles(Path(sys.argv[1]), symbols=["BTC", "ETH"])
 """
-
-
-@pytest.fixture
-def server(serve: Serve) -> BinanceServer:
-    wire = BinanceServer({"BTC": history(BARS), "ETH": history(BARS)}, START + BARS * HOUR)
-    serve(wire)
-    return wire
 
 
 @pytest.mark.parametrize("requests_before_kill", [4, 15])

@@ -19,11 +19,6 @@ BITCOIN = Series("BTC")
 
 
 @pytest.fixture
-def objects(tmp_path: Path) -> LocalObjectStore:
-    return LocalObjectStore(tmp_path / "objects")
-
-
-@pytest.fixture
 def store(objects: LocalObjectStore) -> CandleStore:
     return CandleStore(objects, "test")
 
