@@ -18,6 +18,7 @@ import pytest
 
 from brain.app import create_app
 from brain.fraud.settings import FraudSettings
+from brain.runs.store import SqlRunStore
 from brain.security.keys import ApiKey, open_key_store
 from brain.services import build_services, running
 from brain.settings import BrainSettings
@@ -216,8 +217,16 @@ class InProcess:
 
 @pytest.fixture
 def runs_url(tmp_path: Path) -> str:
-    """Where the floor keeps its runs; a file that wants another database has a fixture of this name."""
+    """Where `floor` and `store` keep their runs; a file that wants another database has a fixture of this name."""
     return f"sqlite:///{tmp_path / 'runs.db'}"
+
+
+@pytest.fixture
+def store(runs_url: str) -> Iterator[SqlRunStore]:
+    """Runs in which the test plays the worker itself."""
+    opened = SqlRunStore(runs_url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

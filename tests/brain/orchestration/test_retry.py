@@ -1,8 +1,6 @@
 """Runs that take up earlier ones, on a real store in which the test plays the worker."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +16,6 @@ from brain.runs.store import SqlRunStore
 from runtime.problems import Problem
 
 BTC = {"symbol": "BTC"}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlRunStore]:
-    opened = SqlRunStore(f"sqlite:///{tmp_path / 'runs.db'}")
-    yield opened
-    opened.close()
 
 
 def by(seconds: float = 0, key: str | None = None, owner: str = "ann") -> Submission:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,9 @@ from brain.l20.resources.cluster import Cluster, ClusterError
 from brain.l20.resources.handler import AllocationHandler
 from brain.l20.resources.request import Capacity, Order, ServiceDemand
 from brain.l20.resources.settings import ResourcesSettings
+from brain.runs import NewRun
+from brain.runs.ids import new_run_id
+from brain.runs.store import SqlRunStore
 
 Open = Callable[[], Cluster]
 
@@ -151,12 +153,8 @@ def test_a_cluster_that_is_gone_is_named(cluster: Open, kubernetes_api: tuple[An
 
 
 async def test_a_run_is_carried_out_step_by_step_and_one_that_is_cancelled_applies_nothing(
-    tmp_path: Path, kubernetes_api: tuple[Any, str], cluster: Open
+    store: SqlRunStore, kubernetes_api: tuple[Any, str], cluster: Open
 ) -> None:
-    from brain.runs import NewRun
-    from brain.runs.ids import new_run_id
-    from brain.runs.store import SqlRunStore
-
     class Held:
         """A run under a lease, as the worker hands it out; commits go to the real store."""
 
@@ -174,7 +172,6 @@ async def test_a_run_is_carried_out_step_by_step_and_one_that_is_cancelled_appli
         async def commit(self, changes: Any = (), *, progress: Any = None, event: Any = None) -> Any:
             return store.commit(self.claimed, changes, progress=progress, event=event)
 
-    store = SqlRunStore(f"sqlite:///{tmp_path / 'runs.db'}")
     state, _ = kubernetes_api
     handler = AllocationHandler(ResourcesSettings(), cluster)
     cancelled = await handler(Held(cancelling=True))
@@ -184,4 +181,3 @@ async def test_a_run_is_carried_out_step_by_step_and_one_that_is_cancelled_appli
     assert done is not None and done.state == "succeeded" and len(state.patches) == 1
     events = [one.event for one in store.events(held.run.id)]
     assert events == ["queued", "claimed", "progress", "progress"]
-    store.close()

@@ -26,11 +26,8 @@ REGISTRY = Registry([capability("draw"), capability("film"), capability("paint",
 
 
 @pytest.fixture
-def plan(tmp_path: Any) -> Run:
-    store = SqlRunStore(f"sqlite:///{tmp_path / 'runs.db'}")
-    run = store.create(NewRun("run_00000000000000000000000001", "plan", "key_1", {}, "d"))
-    store.close()
-    return run
+def plan(store: SqlRunStore) -> Run:
+    return store.create(NewRun("run_00000000000000000000000001", "plan", "key_1", {}, "d"))
 
 
 def task(name: str, capability: str | None, *after: str) -> dict[str, object]:

@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,13 +26,6 @@ async def _answer(_call: Call) -> Answer:
 
 REGISTRY = Registry([Capability("crypto_prediction", "", "crypto", None, lambda _p: Estimate(1.0), handler=_answer)])
 SETTINGS = StrategySettings(solver_workers=1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlRunStore]:
-    opened = SqlRunStore(f"sqlite:///{tmp_path / 'runs.db'}")
-    yield opened
-    opened.close()
 
 
 def held(store: RunStore, order: Order) -> HeldRun:
