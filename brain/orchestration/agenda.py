@@ -10,7 +10,7 @@ from brain.orchestration import troubles
 from brain.orchestration.board import Board
 from brain.orchestration.calling import CallEnd, resolved
 from brain.orchestration.conditions import NotComparableError, evaluate
-from brain.orchestration.pauses import pause_seconds
+from brain.orchestration.pauses import Draw, pause_seconds
 from brain.orchestration.references import UnresolvedError
 from brain.orchestration.step import Step
 from brain.runs.port import Run, Task, TaskChange, TaskState
@@ -30,6 +30,7 @@ class Agenda:
         run: As it was taken.
         tasks: As they were then, in the order in which they were given.
         registry: Whom tasks ask.
+        draw: Draws pauses between calls.
 
     Attributes:
         deadline: The run's, in Unix seconds; infinite where it has none.
@@ -37,11 +38,12 @@ class Agenda:
         parameters: Of the steps that were started, with what their references stand for.
     """
 
-    def __init__(self, run: Run, tasks: Sequence[Task], registry: Registry) -> None:
+    def __init__(self, run: Run, tasks: Sequence[Task], registry: Registry, draw: Draw) -> None:
         self.deadline = float("inf") if run.deadline is None else run.deadline.timestamp()
         self.next_due = float("inf")
         self.parameters: dict[str, Mapping[str, object]] = {}
         self._registry = registry
+        self._draw = draw
         self._board = Board(run, tasks)
 
     @property
@@ -203,5 +205,5 @@ class Agenda:
         tries = step.attempt - step.lost
         if end.final or problem.status not in RETRIED or tries >= step.retries.max_attempts:
             return None
-        due = time.time() + pause_seconds(step.retries, tries, problem)
+        due = time.time() + pause_seconds(step.retries, tries, problem, self._draw)
         return due if due < min(step.deadline, self.deadline) else None

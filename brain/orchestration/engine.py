@@ -7,6 +7,7 @@ is not safe.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from brain.deadline import Deadline
 from brain.orchestration.agenda import Agenda
 from brain.orchestration.calling import CallEnd, make_call
 from brain.orchestration.endings import ending, progress
+from brain.orchestration.pauses import Draw
 from brain.orchestration.step import Step
 from brain.runs.port import TaskChange
 from brain.worker.port import Held, Outcome, Rest
@@ -42,6 +44,7 @@ class Engine:
         parallel_calls: Calls of one run at a time.
         call_seconds: Longest call, where no deadline comes before.
         observe: Told the type, the outcome (`ok` or a status) and the seconds of every call.
+        draw: Draws pauses before further tries.
     """
 
     def __init__(
@@ -51,16 +54,18 @@ class Engine:
         parallel_calls: int = 8,
         call_seconds: float = 600.0,
         observe: Observer = unobserved,
+        draw: Draw = random.uniform,
     ) -> None:
         self._registry = registry
         self._observe = observe
+        self._draw = draw
         self._parallel_calls = parallel_calls
         self._call_seconds = call_seconds
         self._deciding = ThreadPoolExecutor(_DECIDING_THREADS, thread_name_prefix="agenda")
 
     async def __call__(self, held: Held) -> Outcome | Rest | None:
         """See `brain.worker.port.Handler`."""
-        agenda = Agenda(held.run, held.tasks, self._registry)
+        agenda = Agenda(held.run, held.tasks, self._registry, self._draw)
         execution = _Execution(held, agenda, self._deciding, self._parallel_calls, self._call_seconds, self._observe)
         return await execution.carry_out()
 

@@ -23,8 +23,13 @@ class Retries(Strict):
     """How often a call that failed in a way that may pass is made again, and after which pauses."""
 
     max_attempts: int = Field(default=3, ge=1, le=20, description="calls in all")
-    backoff_seconds: float = Field(default=1.0, ge=0, le=3600, description="pause after the first")
-    factor: float = Field(default=2.0, ge=1, le=10, description="by which each further pause is longer")
+    backoff_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        le=3600,
+        description="longest pause after the first; each is drawn between none and its longest",
+    )
+    factor: float = Field(default=2.0, ge=1, le=10, description="by which each further one may be longer")
     max_backoff_seconds: float = Field(default=60.0, ge=0, le=24 * 3600, description="where that ends")
 
 

@@ -121,6 +121,7 @@ class Floor:
             self.toys.registry(),
             parallel_calls=self.settings.parallel_calls,
             call_seconds=self.settings.call_seconds,
+            draw=max,
         )
         kinds = handlers or {"orchestration": engine, "coordination": engine}
         stop, doorbell = asyncio.Event(), Doorbell(self.url)
