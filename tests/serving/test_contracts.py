@@ -6,11 +6,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
+from kserve import InferenceGRPCClient, InferenceRESTClient, RESTConfig
 from predictor_kit import MODEL
 from predictor_process import Running
 
 from runtime.settings import REPOSITORY_ROOT
+from tests.support.published import kserve_request
 
 CONTRACTS = REPOSITORY_ROOT / "serving" / "contracts" / MODEL
 EXCHANGES = ("symbol", "symbol-with-history", "window")
@@ -27,29 +28,15 @@ def described(tensors: list[Document]) -> list[Document]:
     return [{key: one[key] for key in ("name", "datatype", "shape")} for one in tensors]
 
 
-def kserve_request(exchange: Document, raw: bool) -> InferRequest:
-    """The golden request as KServe's client sends it; a tensor without example data is zeros."""
-    request: Document = exchange["request"]  # type: ignore[assignment]
-    inputs = []
-    for one in request["inputs"]:  # type: ignore[attr-defined]
-        tensor = InferInput(one["name"], one["shape"], one["datatype"])
-        strings = one["datatype"] == "BYTES"
-        data = np.array(one["data"], np.object_) if strings else np.zeros(one["shape"], np.float32)
-        tensor.set_data_from_numpy(data, binary_data=raw)
-        inputs.append(tensor)
-    parameters = {**request.get("parameters", {})}  # type: ignore[arg-type]
-    return InferRequest(MODEL, inputs, parameters=parameters)
-
-
 @pytest.mark.parametrize("name", EXCHANGES)
 @pytest.mark.parametrize("raw", [False, True])
 async def test_the_exchange_is_the_published_one_by_rest_and_grpc(predictor: Running, name: str, raw: bool) -> None:
     exchange = golden(f"v2-{name}")
     response: Document = exchange["response"]  # type: ignore[assignment]
-    request = kserve_request(exchange, raw)
+    request = kserve_request(MODEL, exchange, raw)
     async with InferenceGRPCClient(predictor.grpc_target) as grpc_client:
         by_grpc = await grpc_client.infer(request)
-    request = kserve_request(exchange, raw)
+    request = kserve_request(MODEL, exchange, raw)
     request.parameters["binary_data_output"] = raw
     async with InferenceRESTClient(RESTConfig(protocol="v2")) as rest_client:
         by_rest = await rest_client.infer(predictor.url, request, model_name=MODEL)

@@ -6,11 +6,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
+from kserve import InferenceGRPCClient, InferenceRESTClient, RESTConfig
 from predictor_process import RunningFraud
 
 from components.fraud.detectors import DETECTORS
 from runtime.settings import REPOSITORY_ROOT
+from tests.support.published import kserve_request
 
 CONTRACTS = REPOSITORY_ROOT / "serving" / "contracts"
 EXCHANGES = ("v2-record", "v2-record-explained", "v2-features")
@@ -26,19 +27,6 @@ def golden(detector: str, name: str) -> Document:
     return content
 
 
-def kserve_request(detector: str, exchange: Document, raw: bool) -> InferRequest:
-    """The golden request as KServe's client sends it; a tensor without example data is zeros."""
-    request: Document = exchange["request"]  # type: ignore[assignment]
-    inputs = []
-    for one in request["inputs"]:  # type: ignore[attr-defined]
-        tensor = InferInput(one["name"], one["shape"], one["datatype"])
-        strings = one["datatype"] == "BYTES"
-        data = np.array(one["data"], np.object_) if strings else np.zeros(one["shape"], np.float32)
-        tensor.set_data_from_numpy(data, binary_data=raw)
-        inputs.append(tensor)
-    return InferRequest(f"fraud-{detector}", inputs, parameters={**request.get("parameters", {})})  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(("detector", "name"), PAIRS)
 @pytest.mark.parametrize("raw", [False, True])
 async def test_the_exchange_is_the_published_one_by_rest_and_grpc(
@@ -47,8 +35,8 @@ async def test_the_exchange_is_the_published_one_by_rest_and_grpc(
     exchange = golden(detector, name)
     response: Document = exchange["response"]  # type: ignore[assignment]
     async with InferenceGRPCClient(fraud.grpc_target) as grpc_client:
-        by_grpc = await grpc_client.infer(kserve_request(detector, exchange, raw))
-    request = kserve_request(detector, exchange, raw)
+        by_grpc = await grpc_client.infer(kserve_request(f"fraud-{detector}", exchange, raw))
+    request = kserve_request(f"fraud-{detector}", exchange, raw)
     request.parameters["binary_data_output"] = raw
     async with InferenceRESTClient(RESTConfig(protocol="v2")) as rest_client:
         by_rest = await rest_client.infer(fraud.url, request, model_name=f"fraud-{detector}")
