@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -47,32 +48,26 @@ async def test_the_outcome_is_the_plan_and_every_step_was_told(store: SqlRunStor
 async def test_a_plan_that_is_cancelled_while_it_is_solved_ends_at_once(
     store: SqlRunStore, order: Callable[..., Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, let_go = threading.Event(), threading.Event()
-    _solve_slowly(monkeypatch, begun, let_go)
-    run = held(store, order())
-    work = asyncio.create_task(build_handler(store, REGISTRY, SETTINGS)(run))
-    await asyncio.to_thread(begun.wait, 10)
-    run.ask_to_cancel()
-    outcome: Any = await asyncio.wait_for(work, 5)
-    let_go.set()
+    async with _being_solved(held(store, order()), store, monkeypatch) as (run, work):
+        run.ask_to_cancel()
+        outcome: Any = await asyncio.wait_for(work, 5)
     assert (outcome.state, outcome.result) == ("cancelled", None)
 
 
 async def test_a_worker_that_drains_gets_the_run_back_unfinished(
     store: SqlRunStore, order: Callable[..., Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async with _being_solved(held(store, order()), store, monkeypatch) as (run, work):
+        run.drain()
+        assert await asyncio.wait_for(work, 5) is None
+
+
+@asynccontextmanager
+async def _being_solved(
+    run: HeldRun, store: SqlRunStore, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[HeldRun, asyncio.Task[Any]]]:
+    """The run, and the handler's work on it in a solver that ends after the block; only its time is made up."""
     begun, let_go = threading.Event(), threading.Event()
-    _solve_slowly(monkeypatch, begun, let_go)
-    run = held(store, order())
-    work = asyncio.create_task(build_handler(store, REGISTRY, SETTINGS)(run))
-    await asyncio.to_thread(begun.wait, 10)
-    run.drain()
-    assert await asyncio.wait_for(work, 5) is None
-    let_go.set()
-
-
-def _solve_slowly(monkeypatch: pytest.MonkeyPatch, begun: threading.Event, let_go: threading.Event) -> None:
-    """A solver that has not come to its end; only its time is made up."""
     solve = Planner._solve
 
     def slowly(self: Planner, *arguments: Any) -> Any:
@@ -81,6 +76,12 @@ def _solve_slowly(monkeypatch: pytest.MonkeyPatch, begun: threading.Event, let_g
         return solve(self, *arguments)
 
     monkeypatch.setattr(Planner, "_solve", slowly)
+    work = asyncio.create_task(build_handler(store, REGISTRY, SETTINGS)(run))
+    assert await asyncio.to_thread(begun.wait, 10)
+    try:
+        yield run, work
+    finally:
+        let_go.set()
 
 
 def measured(store: SqlRunStore, state: Any) -> None:
