@@ -1,13 +1,12 @@
 """What tests of the fraud predictor need: small detectors that were really trained, and states in a folder."""
 
 import json
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from predictor_kit import FolderRegistry
+from predictor_kit import FolderRegistry, answer_as_told
 
 from components.fraud.cards.events import Event, Label, Transaction, row_from_event
 from components.fraud.cards.state import EntityState, apply
@@ -133,11 +132,7 @@ class FolderStates:
 
     def read(self, customers: Sequence[str], terminals: Sequence[str]) -> tuple[list[bytes | None], list[bytes | None]]:
         """The reader's side."""
-        slow = self.folder / "slow"
-        if slow.exists():
-            time.sleep(float(slow.read_text()))
-        if (self.folder / "down").exists():
-            raise ConnectionError("secret-host:6379 refused the connection")
+        answer_as_told(self.folder)
         return [self._read("customer", name) for name in customers], [
             self._read("terminal", name) for name in terminals
         ]

@@ -156,6 +156,15 @@ def window(unique_id: str, *, ds: datetime | None = None, seed: int = 0) -> Wind
     return Window(unique_id, last, features, candles, float(closes[-1]))
 
 
+def answer_as_told(folder: Path) -> None:
+    """Wait for the seconds in the folder's file `slow`, and fail if it has a file `down`."""
+    slow = folder / "slow"
+    if slow.exists():
+        time.sleep(float(slow.read_text()))
+    if (folder / "down").exists():
+        raise ConnectionError("secret-host:6379 refused the connection")
+
+
 class FolderWindows:
     """An online store that is a folder: a file a series, `down` makes reads fail, `slow` holds seconds of delay."""
 
@@ -182,11 +191,7 @@ class FolderWindows:
 
     def read(self, unique_ids: Sequence[str]) -> list[Window | None]:
         """The reader's side."""
-        slow = self.folder / "slow"
-        if slow.exists():
-            time.sleep(float(slow.read_text()))
-        if (self.folder / "down").exists():
-            raise ConnectionError("secret-host:6379 refused the connection")
+        answer_as_told(self.folder)
         return [self._read(unique_id) for unique_id in unique_ids]
 
     def _read(self, unique_id: str) -> Window | None:
