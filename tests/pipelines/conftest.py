@@ -11,6 +11,7 @@ from pipelines.wiring import Pipeline, pipeline
 from runtime.settings import RuntimeSettings
 from tests.support.loopback import Asked, answering
 from tests.support.toy import toy_wiring
+from tests.support.workplace import Workplace
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,11 @@ def toy() -> Pipeline:
 @pytest.fixture
 def runtime(tmp_path: Path) -> RuntimeSettings:
     return RuntimeSettings(state_dir=tmp_path / "state", mlflow_tracking_uri="http://127.0.0.1:9")
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, mlflow_server: str) -> Workplace:
+    return Workplace(tmp_path, mlflow_server)
 
 
 @dataclass

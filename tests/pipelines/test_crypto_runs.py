@@ -1,10 +1,7 @@
 """The crypto pipelines for real: real candles, MLflow, Feast, training; in processes of their own."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,51 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.crypto.candles.settings import SHIPPED_CANDLES
-from pipelines.targets.local import RunRecord, read_last_run
 from runtime.registry import open_registry
-from runtime.settings import REPOSITORY_ROOT
+from tests.support.workplace import Workplace
 
 MODEL = "crypto-forecast-1h"
 Wait = Callable[..., None]
-
-
-class Workplace:
-    """A state folder and what a run in it is told."""
-
-    def __init__(self, folder: Path, mlflow: str) -> None:
-        self.folder = folder
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AIO_")},
-            "AIO_STATE_DIR": str(folder / "state"),
-            "AIO_MLFLOW_TRACKING_URI": mlflow,
-            "OMP_NUM_THREADS": "1",
-        }
-
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "pipelines", *arguments]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            command, env=self.environment, cwd=REPOSITORY_ROOT, stdout=pipe, stderr=subprocess.STDOUT, text=True
-        )
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        with self.start(*arguments) as process:
-            said, _ = process.communicate(timeout=1500)
-        return process.returncode, said
-
-    def record(self, pipeline: str) -> RunRecord:
-        found = read_last_run(self.folder / "state" / "pipelines" / pipeline / "last_run.json")
-        assert found is not None
-        return found
-
-    def artifact(self, pipeline: str, step: str, name: str) -> Path:
-        (found,) = Path(self.record(pipeline).folder, "artifacts").glob(f"{pipeline}-*/{step}/{name}")
-        return found
-
-
-@pytest.fixture
-def workplace(tmp_path: Path, mlflow_server: str) -> Workplace:
-    return Workplace(tmp_path, mlflow_server)
 
 
 def runs(mlflow: str, pipeline: str) -> list[Any]:

@@ -1,8 +1,5 @@
 """The fraud pipeline for real: simulated cards, MLflow, Feast, training; in processes of their own."""
 
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,57 +10,24 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.fraud.cards.simulator import simulate
-from pipelines.targets.local import RunRecord, read_last_run
 from runtime.bundle import read_bundle
 from runtime.registry import open_registry
-from runtime.settings import REPOSITORY_ROOT
+from tests.support.workplace import Workplace
 
+NAME = "fraud-detection"
 MODEL = "fraud-card"
 ROWS = 40_000
 
 
-class Workplace:
-    """A state folder and what a run in it is told."""
-
-    def __init__(self, folder: Path, mlflow: str) -> None:
-        self.folder = folder
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AIO_")},
-            "AIO_STATE_DIR": str(folder / "state"),
-            "AIO_MLFLOW_TRACKING_URI": mlflow,
-            "OMP_NUM_THREADS": "1",
-        }
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "pipelines", "run", "fraud-detection", "--profile", "quick", *arguments]
-        done = subprocess.run(
-            command,
-            env=self.environment,
-            cwd=REPOSITORY_ROOT,
-            capture_output=True,
-            text=True,
-            timeout=2400,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    @property
-    def record(self) -> RunRecord:
-        found = read_last_run(self.folder / "state" / "pipelines" / "fraud-detection" / "last_run.json")
-        assert found is not None
-        return found
-
-
-@pytest.fixture
-def workplace(tmp_path: Path, mlflow_server: str) -> Workplace:
-    return Workplace(tmp_path, mlflow_server)
+def run_quickly(workplace: Workplace, *arguments: str) -> tuple[int, str]:
+    return workplace.run("run", NAME, "--profile", "quick", *arguments, timeout_seconds=2400)
 
 
 def outer_run(mlflow: str, workplace: Workplace) -> Any:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=mlflow)
-    experiment = client.get_experiment_by_name("fraud-detection")
+    experiment = client.get_experiment_by_name(NAME)
     found = client.search_runs([experiment.experiment_id], max_results=1000)
     (outer,) = [
         run
@@ -86,23 +50,23 @@ def test_transactions_that_fail_validation_stop_the_run_and_leave_their_report(
         table.set_column(position, table.schema.field(position), negative.cast(pa.int64())), tmp_path / "broken.parquet"
     )
 
-    code, said = workplace.run("-p", f"data={tmp_path / 'broken.parquet'}")
+    code, said = run_quickly(workplace, "-p", f"data={tmp_path / 'broken.parquet'}")
 
     assert code == 1, said
     assert "fraud-detection failed in fail-validation" in said
     assert "amounts_not_negative" in said and "champion goes on serving" in said
-    steps = [step.name for step in workplace.record.steps]
+    steps = [step.name for step in workplace.record(NAME).steps]
     assert steps == ["prepare-data", "validate-data", "fail-validation", "close-run"]
     outer = outer_run(mlflow_server, workplace)
     assert outer.info.status == "FAILED" and "amounts_not_negative" in outer.data.tags["failed_expectations"]
-    (report,) = Path(workplace.record.folder, "artifacts").glob("fraud-detection-*/validate-data/report")
+    report = workplace.artifact(NAME, "validate-data", "report")
     assert "amounts_not_negative" in report.read_text()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_detector_whose_set_is_not_there_fails_with_the_command_that_names_it(workplace: Workplace) -> None:
-    code, said = workplace.run("-p", "detector=network")
+    code, said = run_quickly(workplace, "-p", "detector=network")
 
     assert code == 1
     assert "--param detector=network --param data=PATH" in " ".join(said.split())
@@ -117,10 +81,10 @@ def test_a_run_trains_judges_brings_states_online_and_promotes_and_the_next_one_
     simulate(tmp_path / "cards.parquet", end=end, rows=ROWS, days=150, seed=0)
     data = ("-p", f"data={tmp_path / 'cards.parquet'}", "-p", "trials=1", "-p", "costs=missed_minor=20000")
 
-    code, said = workplace.run(*data)
+    code, said = run_quickly(workplace, *data)
 
     assert code == 0, said
-    steps = [step.name for step in workplace.record.steps]
+    steps = [step.name for step in workplace.record(NAME).steps]
     # fetch-champion waits for no data, so it may end before or after build-features.
     assert steps[:2] == ["prepare-data", "validate-data"]
     assert {"build-features", "fit-xgboost", "fit-random-forest", "fetch-champion", "evaluate", "gate"} < set(steps)
@@ -137,10 +101,10 @@ def test_a_run_trains_judges_brings_states_online_and_promotes_and_the_next_one_
     monkeypatch.setenv("AIO_STATE_DIR", workplace.environment["AIO_STATE_DIR"])
     assert states_online(tmp_path / "cards.parquet", end) > 0
 
-    code, said = workplace.run(*data, "-p", "seed=1")
+    code, said = run_quickly(workplace, *data, "-p", "seed=1")
 
     assert code == 0, said
-    decision = next(Path(workplace.record.folder, "artifacts").glob("fraud-detection-*/gate/decision")).read_text()
+    decision = workplace.artifact(NAME, "gate", "decision").read_text()
     assert "against champion" in decision and "| champion |" in decision
 
 
