@@ -117,7 +117,7 @@ def _kill_in_mid_training(platform: Platform) -> None:
         [sys.executable, "-m", "local", "up"], cwd=ROOT, env=platform.environment, stdout=subprocess.DEVNULL
     )
     try:
-        began = _eventually(lambda: any((platform.state / "objects" / "training").rglob("*.pt")), seconds=420)
+        began = _eventually(lambda: any((platform.state / "objects" / "training").rglob("*.pt")), seconds=900)
         second = platform.command("up", timeout=60)
         platform.second_up = second  # type: ignore[attr-defined]
     finally:
@@ -130,7 +130,7 @@ def _kill_in_mid_training(platform: Platform) -> None:
                 process.send_signal(signal.SIGKILL)
         starting.kill()
         starting.wait(30)
-    assert began, "training left no checkpoint within seven minutes"
+    assert began, "training left no checkpoint within fifteen minutes"
 
 
 @pytest.fixture(scope="session")
