@@ -61,10 +61,10 @@ logs: $(INSTALLED) ## show the processes' logs and follow them
 	@$(PYTHON) -m local logs --follow
 
 test: $(INSTALLED) $(CHECKOV) ## lint, types, import rules and every test but the slow ones
-	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow"
+	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" --durations=15 --durations-min=5
 
 test-slow: $(INSTALLED) ## the slow tests
-	@$(PYTHON) -m pytest -m slow
+	@$(PYTHON) -m pytest -m slow --durations=15 --durations-min=5
 
 lint: $(INSTALLED) ## ruff, mypy and the import rules alone
 	@$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

@@ -43,7 +43,7 @@ class Platform:
     def predictor(self) -> str:
         return f"http://127.0.0.1:{self.ports['crypto']}"
 
-    def command(self, *words: str, module: str = "local", timeout: float = 900) -> subprocess.CompletedProcess[str]:
+    def command(self, *words: str, module: str = "local", timeout: float = 1500) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", module, *words],
             cwd=ROOT,

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 MODEL = "crypto-forecast-1h"
 SPEC_BODY = {"symbol": "BTC", "timeframe": "1h", "prediction_horizon": 24}
